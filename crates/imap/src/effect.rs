@@ -1,0 +1,246 @@
+//! What the machine asks of the world after a command was read, and what it is told.
+//!
+//! Mailbox names are UTF-8 here whatever the wire had. Names are not yet checked: the bridge does
+//! that and answers [`Refusal::BadName`]. Each effect is answered by calls of the machine's outcome
+//! methods by the bridge; those that stream are asked again ([`Effect::More`]) until the bridge
+//! says [`Done`].
+
+use crate::types::{
+    AppendOptions, FetchItem, FetchModifiers, ListReturn, ListSelect, QResync, SearchKey,
+    SearchReturn, SequenceSet, StatusItem, StoreOp,
+};
+use bytes::Bytes;
+use mail::{Flags, ModSeq};
+
+/// What a session enabled; the bridge shapes what it says by it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Enabled {
+    pub rev2: bool,
+    pub condstore: bool,
+    pub qresync: bool,
+    pub utf8: bool,
+}
+
+/// An effect.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Login (AUTHENTICATE or LOGIN).
+    Auth(wire::auth::Ask),
+    /// The client named itself (RFC 2971), for the log. Needs no answer.
+    Id(Vec<(String, Option<String>)>),
+    /// SELECT or EXAMINE. Streams nothing; answered by [`Outcome::Selected`].
+    Select {
+        /// The mailbox.
+        mailbox: String,
+        /// EXAMINE.
+        read_only: bool,
+        /// QRESYNC parameter; answered with VANISHED (EARLIER) and FETCH lines besides.
+        qresync: Option<QResync>,
+    },
+    /// CLOSE (`expunge`), UNSELECT, or before another SELECT.
+    Unselect {
+        /// Expunge silently first (not when read-only).
+        expunge: bool,
+    },
+    /// LIST; answered with list lines, then done.
+    List {
+        /// Selection options.
+        select: ListSelect,
+        /// Reference and patterns, each to be matched as reference + pattern.
+        reference: String,
+        /// Patterns with `*` and `%`.
+        patterns: Vec<String>,
+        /// Return options.
+        returns: ListReturn,
+        /// LSUB (RFC 3501 §6.3.9).
+        lsub: bool,
+    },
+    /// STATUS
+    Status {
+        /// The mailbox.
+        mailbox: String,
+        /// Items in the order asked.
+        items: Vec<StatusItem>,
+    },
+    /// CREATE with `USE` attributes as written, e.g. `\Sent`.
+    Create {
+        /// The mailbox; a trailing separator is gone.
+        mailbox: String,
+        /// Special uses.
+        special_use: Vec<String>,
+    },
+    /// DELETE
+    Delete {
+        /// The mailbox.
+        mailbox: String,
+    },
+    /// RENAME
+    Rename {
+        /// From.
+        from: String,
+        /// To.
+        to: String,
+    },
+    /// SUBSCRIBE, UNSUBSCRIBE
+    Subscribe {
+        /// The mailbox.
+        mailbox: String,
+        /// Subscribe.
+        wanted: bool,
+    },
+    /// GETQUOTAROOT (with its mailbox) or GETQUOTA of the account's one root.
+    Quota {
+        /// GETQUOTAROOT's mailbox.
+        mailbox: Option<String>,
+    },
+    /// APPEND begins: may so many octets come for that mailbox? Asked once a command, before the
+    /// first literal is accepted, and again before each further message.
+    /// Answered by done or refused.
+    AppendBegin {
+        /// The mailbox.
+        mailbox: String,
+        /// What precedes the message.
+        options: AppendOptions,
+        /// Octets announced.
+        octets: u64,
+        /// Comes in an UTF8 (~{…}) or BINARY literal8.
+        literal8: bool,
+    },
+    /// Octets of the message at hand. Answered by done.
+    AppendData(Bytes),
+    /// All messages of the command are here: commit all or none. Answered by
+    /// [`Outcome::Appended`].
+    AppendEnd,
+    /// The command ended badly in the middle: forget what came. Needs no answer.
+    AppendAbort,
+    /// FETCH; streams FETCH lines.
+    Fetch {
+        /// Messages.
+        set: SequenceSet,
+        /// UID FETCH.
+        uid: bool,
+        /// Items in order, each once; UID included for UID FETCH.
+        items: Vec<FetchItem>,
+        /// Modifiers.
+        modifiers: FetchModifiers,
+    },
+    /// STORE; streams FETCH lines of what changed.
+    Store {
+        /// Messages.
+        set: SequenceSet,
+        /// UID STORE.
+        uid: bool,
+        /// Add, remove, replace.
+        op: StoreOp,
+        /// `.SILENT`
+        silent: bool,
+        /// Flags.
+        flags: Flags,
+        /// UNCHANGEDSINCE
+        unchanged_since: Option<ModSeq>,
+    },
+    /// COPY or MOVE.
+    Copy {
+        /// Messages.
+        set: SequenceSet,
+        /// UID COPY, UID MOVE.
+        uid: bool,
+        /// Target.
+        mailbox: String,
+        /// MOVE.
+        remove: bool,
+    },
+    /// EXPUNGE, or UID EXPUNGE of a set.
+    Expunge {
+        /// Uids.
+        uids: Option<SequenceSet>,
+    },
+    /// SEARCH; may be asked for more (progress, RFC 9585).
+    Search {
+        /// The program.
+        key: SearchKey,
+        /// UID SEARCH.
+        uid: bool,
+        /// Return options.
+        returns: SearchReturn,
+    },
+    /// The streaming effect at hand: go on.
+    More,
+    /// Tell what is new in the selected mailbox (at the end of commands, in NOOP, CHECK and IDLE).
+    Poll {
+        /// Whether EXPUNGE may be told now.
+        expunges: bool,
+    },
+    /// IDLE began or ended: the bridge sends [`wire::Event::News`] meanwhile. Needs no answer.
+    Idle(bool),
+}
+
+/// Why a command is refused; the machine knows each one's response code (RFC 5530).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// `[NONEXISTENT]`; of APPEND, COPY, MOVE targets `[TRYCREATE]`.
+    NoSuchMailbox,
+    /// `[ALREADYEXISTS]`
+    MailboxExists,
+    /// `[CANNOT]` bad name
+    BadName,
+    /// `[CANNOT]`
+    Cannot,
+    /// `[USEATTR]` (RFC 6154 §3)
+    UseAttr,
+    /// `[OVERQUOTA]`
+    OverQuota,
+    /// `[TOOBIG]`
+    TooBig,
+    /// `[LIMIT]`
+    Limit,
+    /// `[READ-ONLY]`
+    ReadOnly,
+    /// `[EXPUNGEISSUED]`
+    ExpungeIssued,
+    /// `[UNKNOWN-CTE]` (RFC 3516)
+    UnknownCte,
+    /// `[NOTSAVED]`-like: `$` names nothing that was saved.
+    NotSaved,
+    /// `[UNAVAILABLE]`: the store failed.
+    Unavailable,
+    /// `[SERVERBUG]`
+    Bug,
+}
+
+/// End of an effect that streams or has nothing to tell.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Done {
+    /// Ask [`Effect::More`] for the rest.
+    More,
+    /// `OK`, with a response code's inside if any (`COPYUID 1 2 3`, `MODIFIED 4`, `HIGHESTMODSEQ 9`).
+    Ok(Option<String>),
+    /// `NO`.
+    No(Refusal),
+}
+
+/// What SELECT found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Selected {
+    /// As the machine writes it in `* LIST` for rev2.
+    pub mailbox: String,
+    /// Messages.
+    pub exists: u32,
+    /// Recent messages.
+    pub recent: u32,
+    /// First unseen message (rev1).
+    pub first_unseen: Option<u32>,
+    /// UIDVALIDITY
+    pub uid_validity: u32,
+    /// UIDNEXT
+    pub uid_next: u32,
+    /// HIGHESTMODSEQ
+    pub highest_modseq: u64,
+    /// Keywords in use.
+    pub keywords: Vec<mail::Keyword>,
+    /// MAILBOXID (RFC 8474)
+    pub mailbox_id: String,
+    /// Selected read-only.
+    pub read_only: bool,
+}

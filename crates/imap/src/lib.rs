@@ -1,0 +1,8 @@
+//! IMAP4rev2 (RFC 9051) and IMAP4rev1 (RFC 3501) as a machine: bytes → commands, replies → bytes.
+//!
+//! Invariants: no I/O, clock or random numbers; one command at a time, tagged answers in command
+//! order; a message body never sits whole in the machine; sequence numbers change only where
+//! RFC 9051 §5.5 lets them.
+
+pub mod effect;
+pub mod types;

@@ -1,0 +1,241 @@
+//! What commands are made of.
+
+use mail::{Flags, Keyword, ModSeq, NumberSet, UidValidity};
+
+/// A number of a sequence set before `*` is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SetNumber {
+    /// A number ≥ 1.
+    Number(u32),
+    /// `*`
+    Star,
+}
+
+/// `sequence-set` (RFC 9051 §9), or `$` (§6.4.4.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SequenceSet {
+    /// Ranges as written; a single number is a range of itself.
+    Ranges(Vec<(SetNumber, SetNumber)>),
+    /// The saved search result.
+    Saved,
+}
+
+impl SequenceSet {
+    /// With `*` as `max` (0: no messages; then `*` is 0 and names nothing). `None` for `$`.
+    #[must_use]
+    pub fn resolve(&self, max: u32) -> Option<NumberSet> {
+        let Self::Ranges(ranges) = self else { return None };
+        let number = |n: &SetNumber| match n {
+            SetNumber::Number(n) => *n,
+            SetNumber::Star => max,
+        };
+        let pairs = ranges.iter().map(|(a, b)| (number(a), number(b)));
+        Some(NumberSet::of(pairs.filter(|&(a, b)| a != 0 || b != 0)))
+    }
+}
+
+/// `section-text` of a part.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SectionText {
+    /// Nothing: the part itself.
+    Whole,
+    /// `HEADER`
+    Header,
+    /// `HEADER.FIELDS (…)`: names as written, in order (quirk 2: echoed verbatim).
+    HeaderFields(Vec<Vec<u8>>),
+    /// `HEADER.FIELDS.NOT (…)`
+    HeaderFieldsNot(Vec<Vec<u8>>),
+    /// `TEXT`
+    Text,
+    /// `MIME`
+    Mime,
+}
+
+/// `section`: part numbers and what of that part.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Section {
+    /// Part numbers, empty for the whole message.
+    pub part: Vec<u32>,
+    /// What of it.
+    pub text: SectionText,
+}
+
+/// `<offset.count>`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Partial {
+    /// First octet.
+    pub offset: u32,
+    /// Octets at most, ≥ 1.
+    pub count: u32,
+}
+
+/// `fetch-att` (macros already replaced).
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum FetchItem {
+    Envelope,
+    Flags,
+    InternalDate,
+    Uid,
+    Rfc822Size,
+    /// `RFC822`, answered under that name (quirk 18).
+    Rfc822,
+    Rfc822Header,
+    Rfc822Text,
+    /// `BODY` without section.
+    Body,
+    BodyStructure,
+    /// `BODY[…]<…>`; `peek` leaves `\Seen` alone.
+    BodySection { section: Section, partial: Option<Partial>, peek: bool },
+    /// `BINARY[…]<…>` (RFC 3516)
+    Binary { part: Vec<u32>, partial: Option<Partial>, peek: bool },
+    /// `BINARY.SIZE[…]`
+    BinarySize { part: Vec<u32> },
+    ModSeq,
+    EmailId,
+    ThreadId,
+}
+
+/// FETCH modifiers (RFC 7162 §3.1.4.1, §3.2.6).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FetchModifiers {
+    /// `CHANGEDSINCE`
+    pub changed_since: Option<ModSeq>,
+    /// `VANISHED`
+    pub vanished: bool,
+}
+
+/// How STORE changes flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum StoreOp {
+    Replace,
+    Add,
+    Remove,
+}
+
+/// A day as days since 1970-01-01.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub struct Day(pub i64);
+
+/// `search-key` (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, RFC 7162, RFC 8474).
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum SearchKey {
+    All,
+    Answered,
+    Deleted,
+    Draft,
+    Flagged,
+    Seen,
+    New,
+    Old,
+    Recent,
+    Unanswered,
+    Undeleted,
+    Undraft,
+    Unflagged,
+    Unseen,
+    Keyword(Keyword),
+    Unkeyword(Keyword),
+    Bcc(String),
+    Body(String),
+    Cc(String),
+    From(String),
+    /// Field name, value.
+    Header(String, String),
+    Subject(String),
+    Text(String),
+    To(String),
+    Before(Day),
+    On(Day),
+    Since(Day),
+    SentBefore(Day),
+    SentOn(Day),
+    SentSince(Day),
+    Larger(u64),
+    Smaller(u64),
+    /// Younger than so many seconds.
+    Younger(u64),
+    Older(u64),
+    ModSeq(u64),
+    EmailId(String),
+    ThreadId(String),
+    Sequence(SequenceSet),
+    Uid(SequenceSet),
+    Not(Box<SearchKey>),
+    Or(Box<SearchKey>, Box<SearchKey>),
+    And(Vec<SearchKey>),
+}
+
+/// SEARCH RETURN options (RFC 4731, RFC 5182). Empty with `esearch` means ALL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs)]
+pub struct SearchReturn {
+    /// RETURN was given (or IMAP4rev2 is enabled): answer with ESEARCH.
+    pub esearch: bool,
+    pub min: bool,
+    pub max: bool,
+    pub all: bool,
+    pub count: bool,
+    pub save: bool,
+}
+
+/// LIST selection options.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs)]
+pub struct ListSelect {
+    pub subscribed: bool,
+    pub remote: bool,
+    pub recursive_match: bool,
+    pub special_use: bool,
+}
+
+/// LIST return options.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs)]
+pub struct ListReturn {
+    pub subscribed: bool,
+    pub children: bool,
+    pub special_use: bool,
+    pub status: Option<Vec<StatusItem>>,
+}
+
+/// STATUS items.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum StatusItem {
+    Messages,
+    Recent,
+    UidNext,
+    UidValidity,
+    Unseen,
+    Deleted,
+    Size,
+    HighestModSeq,
+    AppendLimit,
+    MailboxId,
+    DeletedStorage,
+}
+
+/// QRESYNC parameter of SELECT (RFC 7162 §3.2.5).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QResync {
+    /// The UIDVALIDITY that the client knows.
+    pub uid_validity: UidValidity,
+    /// The mod-sequence that it knows.
+    pub modseq: ModSeq,
+    /// Uids that it knows.
+    pub known: Option<SequenceSet>,
+    /// (sequence numbers, Uids) that it remembers as pairs.
+    pub matching: Option<(SequenceSet, SequenceSet)>,
+}
+
+/// What precedes a message in APPEND.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AppendOptions {
+    /// Flags.
+    pub flags: Flags,
+    /// Date-time, seconds since 1970 UTC.
+    pub internal_date: Option<i64>,
+}

@@ -1,0 +1,24 @@
+//! What every connection shares.
+
+use std::{net::SocketAddr, sync::Arc};
+
+/// The running server's parts, as bridges see them.
+pub struct Context {
+    /// All accounts.
+    pub accounts: Arc<account::Accounts>,
+    /// Host name of the server.
+    pub host_name: String,
+    /// Login checks.
+    pub auth: crate::auth::Authenticator,
+}
+
+/// One connection, for logs and trace headers.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Address of the client (as the PROXY protocol says, where it is on).
+    pub address: SocketAddr,
+    /// Ours.
+    pub local: SocketAddr,
+    /// Number of the connection, for logs.
+    pub id: u64,
+}

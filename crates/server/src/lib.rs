@@ -1,0 +1,5 @@
+//! The server: connection driver, TLS, bridges, configuration, CLI.
+
+pub mod auth;
+pub mod bridge;
+pub mod context;
