@@ -1,0 +1,67 @@
+//! Palomar: `palomar dev` on an empty folder, accounts added beside it.
+
+use super::{ACCOUNTS, PASSWORD, Server};
+use crate::error::{Error, fail};
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// Starts it; accounts are made when the folder is new.
+pub fn start(binary: &Path, folder: &Path) -> Result<Server, Error> {
+    let data = folder.join("palomar");
+    let fresh = !data.exists();
+    std::fs::create_dir_all(&data)?;
+    let offset = 20_000 + super::free_port()? % 20_000;
+    let log = std::fs::File::create(folder.join("palomar.log"))?;
+    let mut child = Command::new(binary)
+        .arg("dev")
+        .arg("--data")
+        .arg(&data)
+        .args(["--json", "--port-offset", &offset.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()?;
+    let Some(stdout) = child.stdout.take() else { return fail("no standard output") };
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    let told: serde_json::Value = serde_json::from_str(&line)?;
+    let port = |name: &str| {
+        let number = told.pointer(&format!("/ports/{name}")).and_then(serde_json::Value::as_u64);
+        number.and_then(|number| u16::try_from(number).ok()).unwrap_or_default()
+    };
+    let pid = child.id();
+    let mut server = Server {
+        name: "Palomar",
+        lmtp: port("lmtp"),
+        smtp: port("smtp"),
+        imaps: port("imaps"),
+        roots: vec![pid],
+        data: data.clone(),
+        stop: Box::new(|| {}),
+    };
+    server.stop = Box::new(move || {
+        let _ = Command::new("kill").arg(pid.to_string()).status();
+        let _ = child.wait();
+    });
+    if fresh {
+        for number in 0..ACCOUNTS {
+            account(binary, &data, &Server::user(number))?;
+        }
+    }
+    Ok(server)
+}
+
+fn account(binary: &Path, data: &Path, address: &str) -> Result<(), Error> {
+    let mut add = Command::new(binary)
+        .args(["account", "add", address, "--password-stdin", "--data"])
+        .arg(data)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    if let Some(mut input) = add.stdin.take() {
+        input.write_all(PASSWORD.as_bytes())?;
+    }
+    if add.wait()?.success() { Ok(()) } else { fail(format!("account add {address}")) }
+}

@@ -1,0 +1,69 @@
+//! `cargo xtask test`: everything, in the order that fails soonest.
+
+use crate::{
+    setup, tidy,
+    tools::{Outcome, cargo, done, exists, root},
+};
+
+/// Seconds that each fuzz target gets in a full run; `cargo xtask test fuzz` gives it ten minutes.
+const FUZZ_SECONDS: &str = "15";
+const FUZZ_SECONDS_LONG: &str = "600";
+
+/// Runs the parts named, or all.
+pub fn run(parts: &[String]) -> Outcome {
+    let all = parts.is_empty();
+    let wanted = |part: &str| all || parts.iter().any(|named| named == part);
+    setup::compiler()?;
+    if wanted("tidy") {
+        done(cargo().args(["fmt", "--all", "--check"]))?;
+        tidy::run()?;
+        done(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    }
+    if wanted("unit") {
+        unit()?;
+    }
+    if wanted("interop") || wanted("crash") {
+        done(cargo().args(["build", "--release", "--package", "server", "--bin", "palomar"]))?;
+        setup::packages(setup::TEST_PACKAGES)?;
+        setup::node()?;
+    }
+    if wanted("interop") {
+        pytest("tests/interop")?;
+    }
+    if wanted("crash") {
+        pytest("tests/crash")?;
+    }
+    if wanted("fuzz") {
+        fuzz(if all { FUZZ_SECONDS } else { FUZZ_SECONDS_LONG })?;
+    }
+    Ok(())
+}
+
+/// Unit, transcript, property, contract and in-process tests.
+fn unit() -> Outcome {
+    if exists("cargo-nextest") {
+        done(cargo().args(["nextest", "run", "--workspace", "--no-fail-fast"]))?;
+    } else {
+        done(cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
+    }
+    Ok(())
+}
+
+/// The shipped binary from outside.
+fn pytest(folder: &str) -> Outcome {
+    if !root().join(folder).is_dir() {
+        return Err(format!("{folder} is not there"));
+    }
+    let mut python = setup::python()?;
+    python.env("PALOMAR_BIN", root().join("target/release/palomar"));
+    done(python.args(["-m", "pytest", "-q", "-x", "--durations=5", folder]))
+}
+
+/// Every fuzz target for a while, from the committed corpus.
+fn fuzz(seconds: &str) -> Outcome {
+    let folder = root().join("fuzz");
+    if !folder.join("run").exists() {
+        return if setup::is_ci() { Err("fuzz/run is not there".into()) } else { Ok(()) };
+    }
+    done(crate::tools::command("bash").arg(folder.join("run")).arg(seconds))
+}
