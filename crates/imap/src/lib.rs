@@ -4,5 +4,14 @@
 //! order; a message body never sits whole in the machine; sequence numbers change only where
 //! RFC 9051 §5.5 lets them.
 
+pub mod date;
 pub mod effect;
+pub mod limits;
+pub mod reply;
+pub mod session;
 pub mod types;
+pub mod utf7;
+
+pub use limits::Limits;
+pub use reply::{EsearchLine, FetchWriter, ListLine, QuotaResource, Reply, StatusValue};
+pub use session::{Options, Session};

@@ -86,11 +86,21 @@ pub enum FetchItem {
     Body,
     BodyStructure,
     /// `BODY[…]<…>`; `peek` leaves `\Seen` alone.
-    BodySection { section: Section, partial: Option<Partial>, peek: bool },
+    BodySection {
+        section: Section,
+        partial: Option<Partial>,
+        peek: bool,
+    },
     /// `BINARY[…]<…>` (RFC 3516)
-    Binary { part: Vec<u32>, partial: Option<Partial>, peek: bool },
+    Binary {
+        part: Vec<u32>,
+        partial: Option<Partial>,
+        peek: bool,
+    },
     /// `BINARY.SIZE[…]`
-    BinarySize { part: Vec<u32> },
+    BinarySize {
+        part: Vec<u32>,
+    },
     ModSeq,
     EmailId,
     ThreadId,
