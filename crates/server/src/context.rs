@@ -1,5 +1,6 @@
 //! What every connection shares.
 
+use crate::{admission::Admission, auth::Authenticator, metrics::Metrics};
 use std::{net::SocketAddr, sync::Arc};
 
 /// The running server's parts, as bridges see them.
@@ -9,7 +10,11 @@ pub struct Context {
     /// Host name of the server.
     pub host_name: String,
     /// Login checks.
-    pub auth: crate::auth::Authenticator,
+    pub auth: Authenticator,
+    /// Places of connections.
+    pub admission: Arc<Admission>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// One connection, for logs and trace headers.

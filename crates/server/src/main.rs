@@ -1,1 +1,3 @@
-fn main(){}
+//! The binary `palomar`.
+
+fn main() {}
