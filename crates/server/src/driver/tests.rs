@@ -33,6 +33,7 @@ impl Machine for Toy {
         let line: Vec<u8> = self.input.drain(..=end).collect();
         match line.as_slice() {
             b"TLS\n" => {
+                self.outbox.put(b"go\n");
                 self.input.clear();
                 return Step::StartTls;
             }
@@ -173,6 +174,7 @@ async fn time_outs_use_the_patience_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn dripping_octets_do_not_buy_a_command_more_time() {
     let mut world = world(None);
+    tokio::task::yield_now().await;
     let start = Instant::now();
     for _ in 0..11 {
         tokio::time::advance(Duration::from_secs(50)).await;
@@ -285,6 +287,7 @@ mod tls {
         let (handshake, roots) = handshake(folder.path());
         let mut world = world(Some(handshake));
         world.say("TLS\nECHO injected\n").await;
+        world.hear("go\n").await;
         let name = ServerName::try_from("localhost").unwrap();
         let mut stream = client(roots, &["imap"]).connect(name, world.client).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"imap"[..]));
@@ -300,6 +303,7 @@ mod tls {
         let (handshake, roots) = handshake(folder.path());
         let mut world = world(Some(handshake));
         world.say("TLS\n").await;
+        world.hear("go\n").await;
         let name = ServerName::try_from("localhost").unwrap();
         let stream = client(roots, &["http/1.1"]).connect(name, world.client).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), None);
@@ -336,6 +340,7 @@ mod tls {
         let connect = async |roots: RootCertStore| {
             let mut world = world(Some(tls.handshake(Protocol::Smtp, false).unwrap()));
             world.say("TLS\n").await;
+            world.hear("go\n").await;
             let name = ServerName::try_from("localhost").unwrap();
             client(roots, &[]).connect(name, world.client).await.is_ok()
         };
