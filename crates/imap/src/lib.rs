@@ -4,6 +4,9 @@
 //! order; a message body never sits whole in the machine; sequence numbers change only where
 //! RFC 9051 §5.5 lets them.
 
+mod answer;
+mod command;
+mod cursor;
 pub mod date;
 pub mod effect;
 pub mod limits;

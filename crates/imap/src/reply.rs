@@ -176,7 +176,7 @@ impl Reply<'_> {
         self.out.put(b"\r\n");
     }
 
-    /// `* STATUS name (…)` (RFC 9051 §7.3.4). RECENT is left out when IMAP4rev2 is enabled.
+    /// `* STATUS name (…)` (RFC 9051 §7.3.4).
     pub fn status(&mut self, mailbox: &str, items: &[(StatusItem, StatusValue<'_>)]) {
         self.out.put(b"* STATUS ");
         mailbox_name(self.out, mailbox, self.enabled);
@@ -357,25 +357,5 @@ impl Reply<'_> {
         }
         self.out.put(b" ");
         mailbox_name(self.out, line.mailbox, self.enabled);
-    }
-}
-
-impl StatusItem {
-    /// As STATUS writes it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Messages => "MESSAGES",
-            Self::Recent => "RECENT",
-            Self::UidNext => "UIDNEXT",
-            Self::UidValidity => "UIDVALIDITY",
-            Self::Unseen => "UNSEEN",
-            Self::Deleted => "DELETED",
-            Self::Size => "SIZE",
-            Self::HighestModSeq => "HIGHESTMODSEQ",
-            Self::AppendLimit => "APPENDLIMIT",
-            Self::MailboxId => "MAILBOXID",
-            Self::DeletedStorage => "DELETED-STORAGE",
-        }
     }
 }

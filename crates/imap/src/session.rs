@@ -1,11 +1,25 @@
-//! The machine of one connection.
+//! The machine of one connection: what it holds, what it is told, and what it wants next.
+//!
+//! Invariants: one effect is out at a time; tagged answers go out in the order of commands
+//! (quirk 7); nothing that came before TLS counts after it; a session that waits with nothing
+//! buffered holds no buffers (less than 1 KiB in all).
 
-use crate::effect::{Done, Effect, Enabled, Refusal, Selected};
+mod append;
+mod ask;
+mod input;
+mod read;
+mod sasl;
+mod selected;
+
+use crate::answer::{Answer, Kind};
+use crate::effect::{Effect, Enabled};
 use crate::limits::Limits;
 use crate::reply::{FetchLine, Reply};
-use mail::{Uid, UidValidity};
+use append::Append;
+use ask::Running;
+use input::Input;
 use std::sync::Arc;
-use wire::{Event, Machine, Outbox, Step};
+use wire::{Event, Machine, Outbox, Patience, Step};
 
 /// What all sessions of a listener share.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,7 +34,7 @@ pub struct Options {
     pub starttls: bool,
     /// APPENDLIMIT (RFC 7889): octets of one message.
     pub append_octets_max: u64,
-    /// Capabilities not to be shown, in upper case, e.g. `UIDONLY`, `IMAP4REV2`: for clients that
+    /// Capabilities not to be shown, in any case, e.g. `UIDONLY`, `IMAP4rev2`: for clients that
     /// misuse them.
     pub hidden_capabilities: Vec<String>,
 }
@@ -34,11 +48,70 @@ pub struct Options {
 /// | [`Effect::AppendEnd`] | [`Session::appended`] |
 /// | [`Effect::Id`], [`Effect::Idle`], [`Effect::AppendAbort`] | nothing |
 /// | all others, [`Effect::Poll`] too | [`Session::done`], after lines through [`Session::reply`] |
+#[derive(Debug)]
 pub struct Session {
     options: Arc<Options>,
     outbox: Outbox,
+    input: Input,
+    state: State,
+    security: Option<Box<Security>>,
     enabled: Enabled,
+    phase: Phase,
+    /// An effect that needs no answer, told before anything else happens.
+    told: Option<Effect>,
+    /// The effect to be asked at the next step.
+    asked: Option<Effect>,
+    /// The command whose effect is out.
+    running: Option<Box<Running>>,
     line: FetchLine,
+    /// Goodbye to say when the command at hand is answered.
+    ending: Option<&'static str>,
+    /// The bridge has news for IDLE.
+    news: bool,
+    bad_commands: u32,
+    failures: u32,
+}
+
+/// RFC 9051 §3. (Logout is [`Phase::Closing`].)
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    NotAuthenticated,
+    Authenticated,
+    Selected {
+        read_only: bool,
+        /// HIGHESTMODSEQ when it was selected.
+        highest_modseq: u64,
+    },
+}
+
+#[derive(Debug)]
+struct Security {
+    exporter: Option<[u8; 32]>,
+}
+
+/// What the session is at.
+#[derive(Debug)]
+enum Phase {
+    /// The greeting is not yet said.
+    Greeting,
+    /// A command is being read.
+    Reading,
+    /// An effect goes out or is out.
+    Asking,
+    /// The client has its turn in a SASL exchange.
+    Sasl(Box<sasl::Sasl>),
+    /// Octets of a message come in.
+    Octets(Box<Append>),
+    /// Behind a message: the next one, or the end of APPEND.
+    AfterOctets(Box<Append>),
+    /// The rest of a command that was refused comes in and is dropped.
+    Discarding(Box<read::Discard>),
+    /// IDLE, with its tag.
+    Idle(Box<str>),
+    /// STARTTLS was answered.
+    StartTls,
+    /// Everything is said.
+    Closing,
 }
 
 impl Session {
@@ -49,56 +122,276 @@ impl Session {
         Self {
             options,
             outbox: Outbox::default(),
+            input: Input::default(),
+            state: State::NotAuthenticated,
+            security: None,
             enabled: Enabled::default(),
+            phase: Phase::Greeting,
+            told: None,
+            asked: None,
+            running: None,
             line: FetchLine::default(),
+            ending: None,
+            news: false,
+            bad_commands: 0,
+            failures: 0,
         }
     }
+
     /// What the client enabled.
     #[must_use]
     pub const fn enabled(&self) -> Enabled {
         self.enabled
     }
+
+    /// Whether the session waits in IDLE.
+    #[must_use]
+    pub const fn is_idling(&self) -> bool {
+        matches!(self.phase, Phase::Idle(_))
+    }
+
     /// Writers of untagged responses.
     pub fn reply(&mut self) -> Reply<'_> {
-        todo!()
+        let tag = self.running.as_deref().map_or("", Running::tag);
+        Reply { out: &mut self.outbox, line: &mut self.line, enabled: self.enabled, tag }
     }
-    /// The answer to [`Effect::Auth`].
-    pub fn auth(&mut self, _answer: wire::auth::Answer) {
-        todo!()
-    }
-    /// The answer to [`Effect::Select`]. Writes the mailbox's untagged lines. When the effect had
-    /// `qresync` and this is `Ok`, the VANISHED and FETCH lines follow, then [`Session::done`];
-    /// otherwise the command is at its end.
-    pub fn selected(&mut self, _selected: Result<Selected, Refusal>) {
-        todo!()
-    }
-    /// The answer to [`Effect::AppendEnd`].
-    pub fn appended(&mut self, _appended: Result<(UidValidity, Vec<Uid>), Refusal>) {
-        todo!()
-    }
-    /// The answer to every other effect that needs one, after its lines through
-    /// [`Session::reply`]. [`Done::More`] asks for [`Effect::More`] once the outbox is drained.
-    pub fn done(&mut self, _done: Done) {
-        todo!()
-    }
+
     /// `* OK Still here`, for the NAT on the way, while the session is in IDLE: call it every two
     /// minutes (quirk 10). Says nothing at other times.
     pub fn keep_alive(&mut self) {
-        todo!()
+        if self.is_idling() {
+            self.outbox.put(b"* OK Still here\r\n");
+        }
+    }
+
+    pub(crate) const fn state(&self) -> State {
+        self.state
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.outbox.put(bytes);
+    }
+
+    /// Tells an effect that needs no answer, after this step.
+    pub(crate) fn tell(&mut self, effect: Effect) {
+        assert!(self.told.is_none(), "two effects to tell at once");
+        self.told = Some(effect);
+    }
+
+    /// Whether STARTTLS may be sent now.
+    pub(crate) fn starttls_offered(&self) -> bool {
+        self.options.starttls && self.security.is_none()
+    }
+
+    /// Whether a password may be sent now.
+    pub(crate) fn login_allowed(&self) -> bool {
+        self.security.is_some() || !self.options.tls_required
+    }
+
+    pub(crate) fn is_hidden(&self, capability: &str) -> bool {
+        self.options.hidden_capabilities.iter().any(|name| name.eq_ignore_ascii_case(capability))
+    }
+
+    /// After ENABLE.
+    pub(crate) fn enable(&mut self, enabled: Enabled) {
+        let condstore = enabled.condstore && !self.enabled.condstore;
+        self.enabled = Enabled { condstore: self.enabled.condstore, ..enabled };
+        if condstore {
+            self.enable_condstore();
+        }
+    }
+
+    /// A command that enables CONDSTORE was given. RFC 7162 §3.1: the first one "executed in the
+    /// session with a mailbox selected MUST cause the server to return HIGHESTMODSEQ". The value of
+    /// the SELECT is right: the client heard of later changes, if at all, without mod-sequences.
+    pub(crate) fn enable_condstore(&mut self) {
+        if self.enabled.condstore {
+            return;
+        }
+        self.enabled.condstore = true;
+        if let State::Selected { highest_modseq, .. } = self.state {
+            self.write_highest_modseq(highest_modseq);
+        }
+    }
+
+    /// SELECT (CONDSTORE): HIGHESTMODSEQ comes with the new mailbox.
+    pub(crate) const fn enable_condstore_silently(&mut self) {
+        self.enabled.condstore = true;
+    }
+
+    /// `tag OK [code] text`
+    fn write_tagged(&mut self, tag: &str, answer: &Answer, code: Option<&str>) {
+        let line = self.tagged_line(tag, answer, code);
+        self.outbox.put(&line);
+    }
+
+    /// The same as octets, to be said later.
+    fn tagged_line(&mut self, tag: &str, answer: &Answer, code: Option<&str>) -> Vec<u8> {
+        let kind: &[u8] = match answer.kind {
+            Kind::Ok => b" OK ",
+            Kind::No => b" NO ",
+            Kind::Bad => b" BAD ",
+        };
+        self.count(answer.kind);
+        let code = code.unwrap_or(answer.code);
+        let mut line = Vec::with_capacity(tag.len() + code.len() + answer.text.len() + 10);
+        line.extend_from_slice(tag.as_bytes());
+        line.extend_from_slice(kind);
+        if !code.is_empty() {
+            line.push(b'[');
+            line.extend_from_slice(code.as_bytes());
+            line.extend_from_slice(b"] ");
+        }
+        line.extend_from_slice(answer.text.as_bytes());
+        line.extend_from_slice(b"\r\n");
+        line
+    }
+
+    /// Sessions of nothing but errors are ended.
+    fn count(&mut self, kind: Kind) {
+        let limits = &self.options.limits;
+        self.bad_commands = if kind == Kind::Bad { self.bad_commands + 1 } else { 0 };
+        if kind != Kind::Ok && self.state == State::NotAuthenticated {
+            self.failures += 1;
+        }
+        if self.bad_commands > limits.bad_commands_max
+            || self.failures > limits.greeting_failures_max
+        {
+            self.ending = Some("Too many errors");
+        }
+    }
+
+    fn bye(&mut self, text: &str) {
+        self.outbox.put(b"* BYE ");
+        self.outbox.put(text.as_bytes());
+        self.outbox.put(b"\r\n");
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.phase = Phase::Closing;
+        self.input.clear();
+        (self.asked, self.running, self.told) = (None, None, None);
+    }
+
+    fn greet(&mut self) {
+        let list = crate::command::capabilities(self);
+        self.outbox.put(b"* OK [");
+        self.outbox.put(list.as_bytes());
+        self.outbox.put(b"] ");
+        let host = Arc::clone(&self.options);
+        self.outbox.put(host.host.as_bytes());
+        self.outbox.put(b" Palomar is ready\r\n");
+        self.phase = Phase::Reading;
+    }
+
+    /// The patience of a wait for a command.
+    fn patience(&self) -> Patience {
+        if self.state == State::NotAuthenticated {
+            Patience::Greeting
+        } else if self.input.is_empty() {
+            Patience::Command
+        } else {
+            Patience::Middle
+        }
+    }
+
+    /// One turn; `None`: go on at once.
+    fn advance(&mut self) -> Option<Step<Effect>> {
+        if let Some(effect) = self.told.take() {
+            return Some(Step::Ask(effect));
+        }
+        match std::mem::replace(&mut self.phase, Phase::Reading) {
+            Phase::Greeting => {
+                self.greet();
+                None
+            }
+            Phase::Reading => self.read(),
+            Phase::Asking => {
+                self.phase = Phase::Asking;
+                let effect = self.asked.take();
+                // Stepping while an effect is out is the driver's mistake; waiting does no harm.
+                Some(effect.map_or(Step::Wait(Patience::Middle), Step::Ask))
+            }
+            Phase::Sasl(sasl) => self.read_sasl(sasl),
+            Phase::Octets(append) => self.read_octets(append),
+            Phase::AfterOctets(append) => self.read_after_octets(append),
+            Phase::Discarding(discard) => self.discard(discard),
+            Phase::Idle(tag) => self.idle(tag),
+            Phase::StartTls => {
+                self.phase = Phase::StartTls;
+                self.input.clear();
+                Some(Step::StartTls)
+            }
+            Phase::Closing => {
+                self.phase = Phase::Closing;
+                Some(Step::Close)
+            }
+        }
+    }
+
+    /// The goodbye that is due once no command is at hand.
+    fn end_if_due(&mut self) {
+        let between = matches!(self.phase, Phase::Greeting | Phase::Reading);
+        if let Some(text) = self.ending.filter(|_| between && self.told.is_none()) {
+            self.bye(text);
+        }
+    }
+
+    /// Ends a session that waits for its client; one that is busy ends when it is done.
+    fn end(&mut self, text: &'static str) {
+        match self.phase {
+            Phase::Asking => self.ending = Some(text),
+            Phase::Closing => {}
+            _ => self.bye(text),
+        }
     }
 }
 
 impl Machine for Session {
     type Effect = Effect;
+
     fn step(&mut self) -> Step<Effect> {
-        todo!()
+        loop {
+            self.end_if_due();
+            if let Some(step) = self.advance() {
+                if matches!(step, Step::Wait(_)) {
+                    self.input.rest();
+                }
+                return step;
+            }
+        }
     }
-    fn receive(&mut self, _bytes: &[u8]) {
-        todo!()
+
+    fn receive(&mut self, bytes: &[u8]) {
+        if !matches!(self.phase, Phase::StartTls | Phase::Closing) {
+            self.input.put(bytes);
+        }
     }
-    fn event(&mut self, _event: Event) {
-        todo!()
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Secured { exporter, .. } => {
+                self.security = Some(Box::new(Security { exporter }));
+                self.input.clear();
+                if matches!(self.phase, Phase::StartTls) {
+                    self.phase = Phase::Reading;
+                }
+            }
+            Event::Eof => match self.phase {
+                Phase::Asking => self.ending = Some("Connection was closed"),
+                _ => self.close(),
+            },
+            Event::TimedOut => self.end("Autologout: idle for too long"),
+            Event::ShuttingDown => self.end("Server is going down, come back soon"),
+            Event::News => self.news = true,
+        }
     }
+
     fn outbox(&mut self) -> &mut Outbox {
         &mut self.outbox
     }

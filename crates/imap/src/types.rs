@@ -2,6 +2,12 @@
 
 use mail::{Flags, Keyword, ModSeq, NumberSet, UidValidity};
 
+/// The hierarchy separator of mailbox names.
+pub const SEPARATOR: char = '/';
+
+/// The name of the one quota root that an account has (RFC 9208 §3.2).
+pub const QUOTA_ROOT: &str = "User quota";
+
 /// A number of a sequence set before `*` is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SetNumber {
@@ -178,11 +184,12 @@ pub enum SearchKey {
     And(Vec<SearchKey>),
 }
 
-/// SEARCH RETURN options (RFC 4731, RFC 5182). Empty with `esearch` means ALL.
+/// SEARCH RETURN options (RFC 4731, RFC 5182). `RETURN ()` comes as ALL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(missing_docs)]
 pub struct SearchReturn {
-    /// RETURN was given (or IMAP4rev2 is enabled): answer with ESEARCH.
+    /// RETURN was given (or IMAP4rev2 is enabled): answer with ESEARCH, unless SAVE is the only
+    /// other option: then say nothing (RFC 5182 §2.1).
     pub esearch: bool,
     pub min: bool,
     pub max: bool,
@@ -226,6 +233,41 @@ pub enum StatusItem {
     AppendLimit,
     MailboxId,
     DeletedStorage,
+}
+
+impl StatusItem {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Messages,
+        Self::Recent,
+        Self::UidNext,
+        Self::UidValidity,
+        Self::Unseen,
+        Self::Deleted,
+        Self::Size,
+        Self::HighestModSeq,
+        Self::AppendLimit,
+        Self::MailboxId,
+        Self::DeletedStorage,
+    ];
+
+    /// As STATUS writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "MESSAGES",
+            Self::Recent => "RECENT",
+            Self::UidNext => "UIDNEXT",
+            Self::UidValidity => "UIDVALIDITY",
+            Self::Unseen => "UNSEEN",
+            Self::Deleted => "DELETED",
+            Self::Size => "SIZE",
+            Self::HighestModSeq => "HIGHESTMODSEQ",
+            Self::AppendLimit => "APPENDLIMIT",
+            Self::MailboxId => "MAILBOXID",
+            Self::DeletedStorage => "DELETED-STORAGE",
+        }
+    }
 }
 
 /// QRESYNC parameter of SELECT (RFC 7162 §3.2.5).

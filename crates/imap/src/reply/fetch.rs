@@ -136,9 +136,12 @@ impl FetchWriter<'_> {
     /// Opens `BINARY[part]<origin>` of [`FetchItem::Binary`] (RFC 9051 §6.4.5); `nul` says that the
     /// octets hold a NUL, so that they go as a literal8. `None` writes NIL.
     pub fn binary(&mut self, item: &FetchItem, octets: Option<u64>, nul: bool) {
-        let FetchItem::Binary { part, partial, .. } = item else {
-            panic!("no BINARY: {item:?}");
+        let binary = match item {
+            FetchItem::Binary { part, partial, .. } => Some((part, partial)),
+            _ => None,
         };
+        assert!(binary.is_some(), "no BINARY: {item:?}");
+        let Some((part, partial)) = binary else { return };
         self.item(b"BINARY[");
         write_part(self.out, part);
         self.out.put(b"]");

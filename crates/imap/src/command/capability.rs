@@ -1,0 +1,62 @@
+//! CAPABILITY (RFC 9051 §6.1.1): what is shown depends on the state.
+
+use super::Next;
+use crate::answer::Answer;
+use crate::cursor::Cursor;
+use crate::session::{Session, State};
+use std::fmt::Write as _;
+
+/// Before login: enough to log in. The rest is shown with the OK of the login.
+const BEFORE_LOGIN: &str = "IMAP4rev2 IMAP4rev1 LITERAL- SASL-IR ENABLE ID NAMESPACE IDLE";
+
+/// After login.
+const AFTER_LOGIN: &str = "IMAP4rev2 IMAP4rev1 LITERAL+ ENABLE ID NAMESPACE IDLE UNSELECT UIDPLUS \
+     MOVE CHILDREN ESEARCH SEARCHRES LIST-EXTENDED LIST-STATUS STATUS=SIZE SPECIAL-USE \
+     CREATE-SPECIAL-USE CONDSTORE QRESYNC MULTIAPPEND BINARY WITHIN QUOTA QUOTA=RES-STORAGE \
+     QUOTA=RES-MESSAGE UTF8=ACCEPT OBJECTID INPROGRESS";
+
+/// `capability = "CAPABILITY"`
+pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
+    cursor.end()?;
+    let list = capabilities(session);
+    session.put(b"* ");
+    session.put(list.as_bytes());
+    session.put(b"\r\n");
+    Ok(Next::Answer(Answer::ok("CAPABILITY completed")))
+}
+
+/// `CAPABILITY …`, as a response and inside a response code.
+pub(crate) fn capabilities(session: &Session) -> String {
+    let options = session.options();
+    let shown = |name: &str| {
+        !options.hidden_capabilities.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
+    };
+    let mut list = String::with_capacity(400);
+    list.push_str("CAPABILITY");
+    let mut add = |name: &str| {
+        if shown(name) {
+            list.push(' ');
+            list.push_str(name);
+        }
+    };
+    if session.state() != State::NotAuthenticated {
+        AFTER_LOGIN.split(' ').for_each(&mut add);
+        if shown("APPENDLIMIT") {
+            // Writing to a String does not fail.
+            let _ = write!(list, " APPENDLIMIT={}", options.append_octets_max);
+        }
+        return list;
+    }
+    BEFORE_LOGIN.split(' ').for_each(&mut add);
+    if session.starttls_offered() {
+        add("STARTTLS");
+    }
+    if session.login_allowed() {
+        for mechanism in session.mechanisms() {
+            add(&format!("AUTH={mechanism}"));
+        }
+    } else {
+        add("LOGINDISABLED");
+    }
+    list
+}

@@ -1,0 +1,92 @@
+//! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3, RFC 7162 §3.1.8, §3.2.5), CLOSE (§6.4.1), UNSELECT
+//! (§6.4.2).
+
+use super::{Next, mailbox_argument};
+use crate::answer::Answer;
+use crate::cursor::Cursor;
+use crate::effect::Effect;
+use crate::session::{Session, State};
+use crate::types::{QResync, SequenceSet, SetNumber};
+use mail::{ModSeq, UidValidity};
+
+/// `select = "SELECT" SP mailbox [SP "(" select-param *(SP select-param) ")"]`
+pub fn run(
+    session: &mut Session,
+    cursor: &mut Cursor<'_>,
+    read_only: bool,
+) -> Result<Next, Answer> {
+    let mailbox = mailbox_argument(cursor, session.enabled())?;
+    let (mut condstore, mut qresync) = (false, None);
+    if !cursor.at_end() {
+        cursor.space()?;
+        cursor.list(|cursor| {
+            if cursor.eat_word("CONDSTORE") {
+                condstore = true;
+            } else if qresync.is_none() && cursor.eat_word("QRESYNC") {
+                cursor.space()?;
+                qresync = Some(parse_qresync(cursor)?);
+            } else {
+                return Err(Answer::syntax("Unknown SELECT parameter"));
+            }
+            Ok(())
+        })?;
+    }
+    cursor.end()?;
+    // RFC 7162 §3.2.5: "A server MUST respond with a tagged BAD response if the Quick
+    // Resynchronization parameter … is specified and the client hasn't issued "ENABLE QRESYNC"".
+    if qresync.is_some() && !session.enabled().qresync {
+        return Err(Answer::client_bug("ENABLE QRESYNC first"));
+    }
+    if condstore {
+        // The HIGHESTMODSEQ that goes out is the new mailbox's.
+        session.enable_condstore_silently();
+    }
+    Ok(Next::Select(Effect::Select { mailbox, read_only, qresync }))
+}
+
+/// `"(" uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")"`
+fn parse_qresync(cursor: &mut Cursor<'_>) -> Result<QResync, Answer> {
+    cursor.expect(b'(', "Expected (")?;
+    let uid_validity = UidValidity(cursor.nz_number()?);
+    cursor.space()?;
+    // 0 is no mod-sequence, but means "everything" to those who send it.
+    let modseq = ModSeq(cursor.number64()?);
+    let (mut known, mut matching) = (None, None);
+    if cursor.eat(b' ') && cursor.peek() != Some(b'(') {
+        known = Some(known_set(cursor)?);
+        cursor.eat(b' ');
+    }
+    if cursor.eat(b'(') {
+        let numbers = known_set(cursor)?;
+        cursor.space()?;
+        matching = Some((numbers, known_set(cursor)?));
+        cursor.expect(b')', "Expected )")?;
+    }
+    cursor.expect(b')', "Expected )")?;
+    Ok(QResync { uid_validity, modseq, known, matching })
+}
+
+/// `known-uids = sequence-set ; "*" is not allowed`
+fn known_set(cursor: &mut Cursor<'_>) -> Result<SequenceSet, Answer> {
+    let set = cursor.sequence_set()?;
+    let plain = match &set {
+        SequenceSet::Saved => false,
+        SequenceSet::Ranges(ranges) => {
+            ranges.iter().all(|(a, b)| *a != SetNumber::Star && *b != SetNumber::Star)
+        }
+    };
+    if plain { Ok(set) } else { Err(Answer::syntax("Expected a set of known numbers")) }
+}
+
+/// `"CLOSE"`: expunges without telling, unless the mailbox was opened by EXAMINE.
+pub fn run_close(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
+    cursor.end()?;
+    let expunge = matches!(session.state(), State::Selected { read_only: false, .. });
+    Ok(Next::Leave { expunge, ok: "CLOSE completed" })
+}
+
+/// `"UNSELECT"`
+pub fn run_unselect(_: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
+    cursor.end()?;
+    Ok(Next::Leave { expunge: false, ok: "UNSELECT completed" })
+}
