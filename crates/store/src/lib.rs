@@ -4,8 +4,15 @@
 //! ordered by the order of the calls; after a failed write or fsync nothing more is accepted
 //! ([`Error::Poisoned`]) until the store is opened anew.
 
+pub mod bus;
+pub mod embedded;
 pub mod error;
+pub mod memory;
+mod oneshot;
 pub mod traits;
 
+pub use bus::LocalBus;
+pub use embedded::{Embedded, Options};
 pub use error::Error;
+pub use memory::Memory;
 pub use traits::{BlobId, Blobs, Bus, Commit, Find, Fut, Kv, Page, Scan};
