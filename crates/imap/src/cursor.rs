@@ -72,7 +72,8 @@ impl<'a> Cursor<'a> {
 
     /// `SP`, one or more.
     pub fn space(&mut self) -> Parsed<()> {
-        self.expect(b' ', "Expected a space")?;
+        let missing = if self.rest.is_empty() { "Missing argument" } else { "Expected a space" };
+        self.expect(b' ', missing)?;
         while self.eat(b' ') {}
         Ok(())
     }

@@ -111,8 +111,12 @@ impl Keys {
         if let Some(key) = plain_key(&name) {
             return Ok(key);
         }
-        cursor.space()?;
-        self.key_with_argument(&name, cursor)
+        let before = *cursor;
+        if cursor.space().is_ok() {
+            return self.key_with_argument(&name, cursor);
+        }
+        *cursor = before;
+        Err(Answer::syntax("Unknown search key, or missing argument"))
     }
 
     fn key_with_argument(
