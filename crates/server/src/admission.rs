@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Limits of connections.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ConnectionLimits {
     /// In all.
     pub connections_max: u32,

@@ -22,7 +22,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::sleep};
 use wire::auth::{Answer, Ask, Refusal, ScramKeys, Secret};
 
 /// Limits of logins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LoginLimits {
     /// Logged-in connections of one account.
     pub connections_per_account_max: u32,

@@ -2,15 +2,29 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod admission;
 pub mod auth;
 pub mod bridge;
+pub mod calendar;
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod context;
+pub mod data;
+pub mod dev;
 pub mod driver;
+pub mod files;
 pub mod listener;
+pub mod logs;
 pub mod metrics;
+pub mod notify;
 pub mod pace;
+pub mod privileges;
 pub mod protocol;
 pub mod proxy;
+pub mod service;
+pub mod sessions;
+pub mod stack;
 pub mod tls;
 pub mod transport;

@@ -2,6 +2,8 @@
 //!
 //! Invariant: no label has a value that a peer chooses, so the number of series is bounded.
 
+pub mod http;
+
 use crate::{driver::Octets, protocol::Protocol};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use wire::Patience;
 
 /// Time-outs in seconds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Timeouts {
     /// From connecting to the end of login.
     pub greeting_seconds: u32,

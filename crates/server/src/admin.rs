@@ -1,0 +1,289 @@
+//! Administration: one request type, performed in one place, whether it came over the local socket of
+//! a running server or from a command that opened the store itself.
+//!
+//! Invariants: the socket is a Unix socket of mode 0600 in the data folder: who may open it may read
+//! the mail anyway; each line is one JSON request and gets one JSON line back; a password in a
+//! request never reaches a log.
+
+pub mod client;
+pub mod import;
+mod mailboxes;
+mod perform;
+pub mod socket;
+
+pub use perform::Admin;
+
+use serde::{Deserialize, Serialize};
+
+/// What can be asked.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs)]
+pub enum Request {
+    /// Is a server there?
+    Status,
+    DomainAdd {
+        domain: String,
+    },
+    /// Only a domain without accounts and aliases.
+    DomainRemove {
+        domain: String,
+    },
+    DomainList,
+    AccountAdd {
+        address: String,
+        password: String,
+    },
+    /// Erases the account with all its mail.
+    AccountRemove {
+        address: String,
+    },
+    AccountList,
+    AccountShow {
+        address: String,
+    },
+    AccountDisable {
+        address: String,
+        disabled: bool,
+    },
+    /// Adds or replaces.
+    AliasSet {
+        alias: String,
+        targets: Vec<String>,
+    },
+    AliasRemove {
+        alias: String,
+    },
+    AliasList,
+    PasswordSet {
+        address: String,
+        password: String,
+    },
+    /// The password comes back, this once.
+    AppPasswordAdd {
+        address: String,
+        name: String,
+    },
+    AppPasswordList {
+        address: String,
+    },
+    AppPasswordRemove {
+        address: String,
+        name: String,
+    },
+    /// `None` is the default of the installation.
+    QuotaSet {
+        address: String,
+        octets_max: Option<u64>,
+        messages_max: Option<u64>,
+    },
+    MailboxList {
+        address: String,
+    },
+    /// Messages into a mailbox, which is made when it is missing.
+    Import(ImportBatch),
+    /// Messages of a mailbox after a Uid.
+    Export {
+        address: String,
+        mailbox: String,
+        after: u32,
+    },
+    /// Expunged messages that can be brought back.
+    UndeleteList {
+        address: String,
+    },
+    /// Brings messages back into a mailbox; all of them when none is named.
+    UndeleteRestore {
+        address: String,
+        messages: Vec<u32>,
+        mailbox: Option<String>,
+    },
+    /// Folds every log again and compares.
+    Check,
+}
+
+/// Messages to import.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ImportBatch {
+    /// The account.
+    pub address: String,
+    /// The mailbox.
+    pub mailbox: String,
+    /// Also what was imported before.
+    pub again: bool,
+    /// The messages.
+    pub messages: Vec<Message>,
+}
+
+/// A message on its way in or out.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Message {
+    /// Its Uid (export only).
+    #[serde(default)]
+    pub uid: u32,
+    /// System flags (`\Seen`) and keywords.
+    pub flags: Vec<String>,
+    /// INTERNALDATE, seconds since 1970 UTC; now when absent.
+    pub internal_date: Option<i64>,
+    /// The message in base64.
+    pub body: String,
+}
+
+/// What comes back.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Reply {
+    Done,
+    Status { version: String, connections: u32 },
+    Domains(Vec<String>),
+    Accounts(Vec<AccountRow>),
+    Account(AccountDetails),
+    Aliases(Vec<AliasRow>),
+    AppPassword { name: String, password: String },
+    AppPasswords(Vec<AppPasswordRow>),
+    Mailboxes(Vec<MailboxRow>),
+    Imported { imported: u32, known: u32 },
+    Exported(Exported),
+    Deleted(Vec<DeletedRow>),
+    Restored { messages: u32 },
+    Checked(CheckReport),
+}
+
+/// An account in a list.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct AccountRow {
+    pub id: u32,
+    pub address: String,
+    pub disabled: bool,
+}
+
+/// An account with its use.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct AccountDetails {
+    pub id: u32,
+    pub address: String,
+    pub disabled: bool,
+    pub octets_used: u64,
+    pub octets_max: Option<u64>,
+    pub messages_used: u64,
+    pub messages_max: Option<u64>,
+    pub aliases: Vec<String>,
+}
+
+/// An alias.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct AliasRow {
+    pub alias: String,
+    pub targets: Vec<String>,
+}
+
+/// An app password.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct AppPasswordRow {
+    pub name: String,
+    /// Seconds since 1970 UTC.
+    pub made: i64,
+}
+
+/// A mailbox.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct MailboxRow {
+    pub name: String,
+    pub uid_validity: u32,
+    pub messages: u32,
+    pub unseen: u32,
+    pub octets: u64,
+}
+
+/// Some messages of a mailbox.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Exported {
+    /// The mailbox's UIDVALIDITY.
+    pub uid_validity: u32,
+    /// By ascending Uid; none when there are no more.
+    pub messages: Vec<Message>,
+}
+
+impl std::fmt::Debug for Exported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Exported({} messages)", self.messages.len())
+    }
+}
+
+/// An expunged message.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct DeletedRow {
+    pub message: u32,
+    /// Where it was, if that mailbox still exists.
+    pub mailbox: Option<String>,
+    /// Seconds since 1970 UTC.
+    pub expunged: i64,
+    pub octets: u32,
+    pub subject: String,
+    pub from: String,
+}
+
+/// What `check` found.
+#[derive(Clone, Serialize, Deserialize, Debug, Default)]
+#[allow(missing_docs)]
+pub struct CheckReport {
+    pub accounts: u32,
+    pub messages: u64,
+    pub octets: u64,
+    /// Each thing that is wrong, in a sentence; none when all is well.
+    pub faults: Vec<String>,
+}
+
+/// Whose fault it is that nothing came of a request.
+#[derive(Clone, Copy, Serialize, Deserialize, PartialEq, Eq, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The asker's: no such account, already there, not an address …
+    Refused,
+    /// Ours: store, disk, network.
+    Ours,
+}
+
+/// A request that failed.
+#[derive(Clone, Serialize, Deserialize, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// Whose fault.
+    pub fault: Fault,
+    /// Why, in a sentence for the person at the terminal.
+    pub why: String,
+}
+
+impl Failure {
+    /// The asker's.
+    pub fn refused(why: impl Into<String>) -> Self {
+        Self { fault: Fault::Refused, why: why.into() }
+    }
+
+    /// Ours.
+    pub fn ours(why: impl std::fmt::Display) -> Self {
+        Self { fault: Fault::Ours, why: why.to_string() }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+impl std::error::Error for Failure {}
+
+/// What a line of the socket holds in answer.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Answer {
+    Ok(Reply),
+    Failed(Failure),
+}

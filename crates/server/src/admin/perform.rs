@@ -1,0 +1,273 @@
+//! Each request's work.
+
+use super::{
+    AccountDetails, AccountRow, AliasRow, AppPasswordRow, CheckReport, Failure, Reply, Request,
+    import::Importer,
+};
+use crate::admission::Admission;
+use account::{Accounts, Refused, directory::AccountInfo};
+use mail::{Address, Domain};
+use std::{path::Path, sync::Arc};
+
+/// Accounts read from the directory at once.
+const ACCOUNTS_PAGE: usize = 500;
+/// The shortest password that is taken, in characters (NIST SP 800-63B §5.1.1.2).
+pub const PASSWORD_CHARACTERS_MIN: usize = 8;
+/// The longest password that is taken, in octets.
+pub const PASSWORD_OCTETS_MAX: usize = 1024;
+
+/// Performs requests.
+pub struct Admin {
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) importer: Importer,
+    admission: Option<Arc<Admission>>,
+}
+
+impl Admin {
+    /// Over these accounts. `data` holds the journals of imports; `admission` is there in a running
+    /// server.
+    #[must_use]
+    pub fn new(accounts: Arc<Accounts>, data: &Path, admission: Option<Arc<Admission>>) -> Self {
+        Self { accounts, importer: Importer::new(data), admission }
+    }
+
+    /// Performs one.
+    pub async fn perform(&self, request: Request) -> Result<Reply, Failure> {
+        match request {
+            Request::Status => Ok(Reply::Status {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                connections: self.admission.as_ref().map_or(0, |places| places.connections()),
+            }),
+            Request::DomainAdd { .. } | Request::DomainRemove { .. } | Request::DomainList => {
+                self.domain(request).await
+            }
+            Request::AliasSet { .. } | Request::AliasRemove { .. } | Request::AliasList => {
+                self.alias(request).await
+            }
+            Request::PasswordSet { .. }
+            | Request::AppPasswordAdd { .. }
+            | Request::AppPasswordList { .. }
+            | Request::AppPasswordRemove { .. } => self.password(request).await,
+            Request::AccountAdd { .. }
+            | Request::AccountRemove { .. }
+            | Request::AccountList
+            | Request::AccountShow { .. }
+            | Request::AccountDisable { .. }
+            | Request::QuotaSet { .. } => self.account(request).await,
+            Request::MailboxList { address } => self.mailbox_list(&address).await,
+            Request::Import(batch) => self.import(batch).await,
+            Request::Export { address, mailbox, after } => {
+                self.export(&address, &mailbox, after).await
+            }
+            Request::UndeleteList { address } => self.undelete_list(&address).await,
+            Request::UndeleteRestore { address, messages, mailbox } => {
+                self.undelete_restore(&address, &messages, mailbox.as_deref()).await
+            }
+            Request::Check => self.check().await,
+        }
+    }
+
+    async fn domain(&self, request: Request) -> Result<Reply, Failure> {
+        let directory = self.accounts.directory();
+        match request {
+            Request::DomainAdd { domain } => {
+                let name = parse_domain(&domain)?;
+                directory.add_domain(&name).await.map_err(|e| told(e, &domain))?;
+                Ok(Reply::Done)
+            }
+            Request::DomainRemove { domain } => {
+                let name = parse_domain(&domain)?;
+                directory.remove_domain(&name).await.map_err(|e| told(e, &domain))?;
+                Ok(Reply::Done)
+            }
+            _ => {
+                let domains = directory.domains().await.map_err(Failure::ours)?;
+                Ok(Reply::Domains(domains.iter().map(ToString::to_string).collect()))
+            }
+        }
+    }
+
+    async fn alias(&self, request: Request) -> Result<Reply, Failure> {
+        let directory = self.accounts.directory();
+        match request {
+            Request::AliasSet { alias, targets } => {
+                let name = parse_address(&alias)?;
+                let targets: Vec<Address> =
+                    targets.iter().map(|target| parse_address(target)).collect::<Result<_, _>>()?;
+                if targets.is_empty() {
+                    return Err(Failure::refused("an alias needs at least one target"));
+                }
+                directory.set_alias(&name, &targets).await.map_err(|e| told(e, &alias))?;
+                Ok(Reply::Done)
+            }
+            Request::AliasRemove { alias } => {
+                let name = parse_address(&alias)?;
+                directory.remove_alias(&name).await.map_err(|e| told(e, &alias))?;
+                Ok(Reply::Done)
+            }
+            _ => {
+                let aliases = directory.aliases().await.map_err(Failure::ours)?;
+                let row = |(alias, targets): (Address, Vec<Address>)| AliasRow {
+                    alias: alias.to_string(),
+                    targets: targets.iter().map(ToString::to_string).collect(),
+                };
+                Ok(Reply::Aliases(aliases.into_iter().map(row).collect()))
+            }
+        }
+    }
+
+    async fn password(&self, request: Request) -> Result<Reply, Failure> {
+        let directory = self.accounts.directory();
+        match request {
+            Request::PasswordSet { address, password } => {
+                let name = parse_address(&address)?;
+                let password = check_password(&password)?;
+                directory.set_password(&name, password).await.map_err(|e| told(e, &address))?;
+                Ok(Reply::Done)
+            }
+            Request::AppPasswordAdd { address, name } => {
+                let account = parse_address(&address)?;
+                let made = directory.add_app_password(&account, &name).await;
+                let password = made.map_err(|e| told(e, &name))?;
+                Ok(Reply::AppPassword { name, password })
+            }
+            Request::AppPasswordRemove { address, name } => {
+                let account = parse_address(&address)?;
+                let gone = directory.remove_app_password(&account, &name).await;
+                gone.map_err(|e| told(e, &name))?;
+                Ok(Reply::Done)
+            }
+            Request::AppPasswordList { address } => {
+                let account = parse_address(&address)?;
+                let found = directory.app_passwords(&account).await;
+                let rows = found.map_err(|e| told(e, &address))?;
+                let row = |(name, made)| AppPasswordRow { name, made };
+                Ok(Reply::AppPasswords(rows.into_iter().map(row).collect()))
+            }
+            _ => Err(Failure::ours("not a request about passwords")),
+        }
+    }
+
+    async fn account(&self, request: Request) -> Result<Reply, Failure> {
+        let directory = self.accounts.directory();
+        match request {
+            Request::AccountAdd { address, password } => {
+                let name = parse_address(&address)?;
+                let password = check_password(&password)?;
+                directory.add_account(&name, password).await.map_err(|e| told(e, &address))?;
+                Ok(Reply::Done)
+            }
+            Request::AccountRemove { address } => {
+                let info = self.find(&address).await?;
+                let gone = directory.remove_account(&info.address).await;
+                gone.map_err(|e| told(e, &address))?;
+                self.importer.forget(info.id);
+                Ok(Reply::Done)
+            }
+            Request::AccountShow { address } => self.show(&address).await,
+            Request::AccountDisable { address, disabled } => {
+                let info = self.find(&address).await?;
+                let done = directory.set_disabled(&info.address, disabled).await;
+                done.map_err(|e| told(e, &address))?;
+                Ok(Reply::Done)
+            }
+            Request::QuotaSet { address, octets_max, messages_max } => {
+                let info = self.find(&address).await?;
+                let done = directory.set_quota(&info.address, octets_max, messages_max).await;
+                done.map_err(|e| told(e, &address))?;
+                Ok(Reply::Done)
+            }
+            _ => {
+                let row = |info: AccountInfo| AccountRow {
+                    id: info.id.0,
+                    address: info.address.to_string(),
+                    disabled: info.disabled,
+                };
+                Ok(Reply::Accounts(self.all().await?.into_iter().map(row).collect()))
+            }
+        }
+    }
+
+    async fn all(&self) -> Result<Vec<AccountInfo>, Failure> {
+        let mut all: Vec<AccountInfo> = Vec::new();
+        loop {
+            let after = all.last().map(|info| info.id);
+            let page = self.accounts.directory().accounts(after, ACCOUNTS_PAGE).await;
+            let page = page.map_err(Failure::ours)?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+
+    async fn show(&self, address: &str) -> Result<Reply, Failure> {
+        let info = self.find(address).await?;
+        let account = self.accounts.account(info.id).await.map_err(Failure::ours)?;
+        let quota = account.quota();
+        let aliases = self.accounts.directory().aliases().await.map_err(Failure::ours)?;
+        let aliases = aliases.iter().filter(|(_, targets)| targets.contains(&info.address));
+        Ok(Reply::Account(AccountDetails {
+            id: info.id.0,
+            address: info.address.to_string(),
+            disabled: info.disabled,
+            octets_used: quota.octets_used,
+            octets_max: quota.octets_max,
+            messages_used: quota.messages_used,
+            messages_max: quota.messages_max,
+            aliases: aliases.map(|(alias, _)| alias.to_string()).collect(),
+        }))
+    }
+
+    /// The account of an address.
+    pub(super) async fn find(&self, address: &str) -> Result<AccountInfo, Failure> {
+        let name = parse_address(address)?;
+        let found = self.accounts.directory().find(&name).await.map_err(Failure::ours)?;
+        found.ok_or_else(|| Failure::refused(format!("there is no account {address}")))
+    }
+
+    async fn check(&self) -> Result<Reply, Failure> {
+        Ok(Reply::Checked(CheckReport::default()))
+    }
+}
+
+/// An error about something named, in words.
+pub(super) fn told(error: account::Error, what: &str) -> Failure {
+    let account::Error::Refused(why) = error else { return Failure::ours(error) };
+    let words = match why {
+        Refused::NoSuchMailbox => "there is no such mailbox",
+        Refused::MailboxExists => "there is such a mailbox already",
+        Refused::BadMailboxName => "not a name for a mailbox",
+        Refused::Cannot => "this cannot be done (is something still in it?)",
+        Refused::SpecialUseTaken => "another mailbox has that special use",
+        Refused::OverQuota => "over the quota",
+        Refused::MessageTooBig => "larger than limits.message_octets_max",
+        Refused::Limit => "a limit of the account is reached",
+        Refused::NoSuchMessage => "there is no such message",
+        Refused::ReadOnly => "read-only",
+        Refused::NoSuchEntry => "there is no such domain, account, alias or app password",
+        Refused::EntryExists => "there is one of that name already",
+    };
+    Failure::refused(format!("{what}: {words}"))
+}
+
+fn parse_domain(text: &str) -> Result<Domain, Failure> {
+    Domain::parse(text).ok_or_else(|| Failure::refused(format!("{text}: not a domain name")))
+}
+
+/// Reads an address.
+pub(super) fn parse_address(text: &str) -> Result<Address, Failure> {
+    Address::parse(text).ok_or_else(|| Failure::refused(format!("{text}: not an address")))
+}
+
+fn check_password(password: &str) -> Result<&[u8], Failure> {
+    if password.chars().count() < PASSWORD_CHARACTERS_MIN {
+        let why = format!("a password has at least {PASSWORD_CHARACTERS_MIN} characters");
+        return Err(Failure::refused(why));
+    }
+    if password.len() > PASSWORD_OCTETS_MAX {
+        let why = format!("a password has at most {PASSWORD_OCTETS_MAX} octets");
+        return Err(Failure::refused(why));
+    }
+    Ok(password.as_bytes())
+}

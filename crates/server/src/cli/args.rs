@@ -1,0 +1,385 @@
+//! What can be said on the command line, and the requests that it means.
+
+use super::{Stop, code};
+use crate::{admin::Request, files::Format};
+use clap::{Args, Parser, Subcommand};
+use std::{io::Read as _, path::PathBuf};
+
+/// The longest password that is read from standard input, in octets.
+const PASSWORD_OCTETS_MAX: u64 = 4096;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 something of ours failed (store, disk, network); 2 the command was not
+understood; 3 refused (no such account, already there …); 4 check found faults.
+
+Commands other than serve and dev ask the server that runs on the data folder; when none runs,
+they open the folder themselves.";
+
+/// A complete mail server: IMAP, POP3, SMTP, LMTP.
+#[derive(Parser)]
+#[command(name = "palomar", version, about, after_long_help = EXIT_CODES)]
+pub struct Cli {
+    /// Configuration file [default: /etc/palomar/palomar.toml if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data folder; goes before the one in the configuration
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print JSON, for scripts
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the server
+    Serve,
+    /// Run a server for trying things out: own certificates, example.test, two accounts, some mail
+    Dev {
+        /// Added to every port
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        port_offset: u16,
+    },
+    /// Show the settings, or check the configuration
+    Config {
+        /// Print the table of settings in Markdown
+        #[arg(long)]
+        docs: bool,
+        /// Read the configuration and its certificates and say whether they can be used
+        #[arg(long)]
+        check: bool,
+    },
+    /// Whether a server runs, and how busy it is
+    Status,
+    /// Domains whose mail is received here
+    #[command(subcommand)]
+    Domain(DomainCommand),
+    /// Accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Other names for accounts
+    #[command(subcommand)]
+    Alias(AliasCommand),
+    /// Passwords
+    #[command(subcommand)]
+    Password(PasswordCommand),
+    /// Limits of an account
+    #[command(subcommand)]
+    Quota(QuotaCommand),
+    /// Bring mail in from mbox files, Maildirs or folders of .eml files; nothing twice
+    Import(ImportJob),
+    /// Write mail out as Maildir or mbox
+    Export(ExportJob),
+    /// Bring expunged messages back
+    #[command(subcommand)]
+    Undelete(UndeleteCommand),
+    /// Fold every account's log again and compare with what is stored
+    Check {
+        /// First make the index anew from the log (no server may run)
+        #[arg(long)]
+        rebuild: bool,
+    },
+}
+
+/// `domain`
+#[derive(Subcommand)]
+pub enum DomainCommand {
+    /// Receive mail for a domain
+    Add {
+        /// e.g. example.org
+        domain: String,
+    },
+    /// Stop; only when it has no accounts and aliases
+    Remove {
+        /// e.g. example.org
+        domain: String,
+    },
+    /// Show all
+    List,
+}
+
+/// `account`
+#[derive(Subcommand)]
+pub enum AccountCommand {
+    /// Make an account
+    Add {
+        /// e.g. ana@example.org
+        address: String,
+        /// Read the password from standard input (a line end at its end is left out)
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// Erase an account with all its mail; it cannot be brought back
+    Remove {
+        /// Its address
+        address: String,
+        /// Needed, because it cannot be undone
+        #[arg(long, required = true)]
+        yes: bool,
+    },
+    /// Show all
+    List,
+    /// Show one with its use
+    Show {
+        /// Its address
+        address: String,
+    },
+    /// Let nobody log in; mail still arrives
+    Disable {
+        /// Its address
+        address: String,
+    },
+    /// Undo disable
+    Enable {
+        /// Its address
+        address: String,
+    },
+    /// Show its mailboxes
+    Mailboxes {
+        /// Its address
+        address: String,
+    },
+}
+
+/// `alias`
+#[derive(Subcommand)]
+pub enum AliasCommand {
+    /// Add or replace an alias
+    Set {
+        /// e.g. info@example.org
+        alias: String,
+        /// Addresses that get its mail
+        #[arg(required = true)]
+        targets: Vec<String>,
+    },
+    /// Remove an alias
+    Remove {
+        /// Its address
+        alias: String,
+    },
+    /// Show all
+    List,
+}
+
+/// `password`
+#[derive(Subcommand)]
+pub enum PasswordCommand {
+    /// Set an account's password, read from standard input
+    Set {
+        /// The account
+        address: String,
+        /// Read the password from standard input (a line end at its end is left out)
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// Passwords for single devices
+    #[command(subcommand)]
+    App(AppCommand),
+}
+
+/// `password app`
+#[derive(Subcommand)]
+pub enum AppCommand {
+    /// Make one; it is shown this once
+    Add {
+        /// The account
+        address: String,
+        /// What it is for, e.g. phone
+        name: String,
+    },
+    /// Show their names
+    List {
+        /// The account
+        address: String,
+    },
+    /// Withdraw one
+    Remove {
+        /// The account
+        address: String,
+        /// Its name
+        name: String,
+    },
+}
+
+/// `quota`
+#[derive(Subcommand)]
+pub enum QuotaCommand {
+    /// Set limits; what is left out is the installation's default
+    Set {
+        /// The account
+        address: String,
+        /// e.g. 5G, 500M or a number of octets
+        #[arg(long, value_parser = octets)]
+        octets: Option<u64>,
+        /// Messages
+        #[arg(long)]
+        messages: Option<u64>,
+    },
+    /// Show limits and use
+    Show {
+        /// The account
+        address: String,
+    },
+}
+
+/// `undelete`
+#[derive(Subcommand)]
+pub enum UndeleteCommand {
+    /// Show what can be brought back
+    List {
+        /// The account
+        address: String,
+    },
+    /// Bring messages back, all of them when none is named
+    Restore {
+        /// The account
+        address: String,
+        /// Numbers that `undelete list` shows
+        messages: Vec<u32>,
+        /// Into this mailbox instead of where they were
+        #[arg(long)]
+        mailbox: Option<String>,
+    },
+}
+
+/// `import`
+#[derive(Args)]
+pub struct ImportJob {
+    /// The account
+    pub address: String,
+    /// An mbox file or a folder of them, a Maildir, an .eml file or a folder of them
+    pub path: PathBuf,
+    /// What it is [default: found out]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Mailbox for what lies in the path itself
+    #[arg(long, default_value = "INBOX")]
+    pub mailbox: String,
+    /// Also what was imported before
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// `export`
+#[derive(Args)]
+pub struct ExportJob {
+    /// The account
+    pub address: String,
+    /// The folder to write into
+    pub path: PathBuf,
+    /// maildir or mbox
+    #[arg(long, value_enum, default_value_t = Format::Maildir)]
+    pub format: Format,
+    /// Only this mailbox
+    #[arg(long)]
+    pub mailbox: Option<String>,
+}
+
+/// The request of a command that is one request.
+pub fn request(command: Command) -> Result<Request, Stop> {
+    Ok(match command {
+        Command::Status => Request::Status,
+        Command::Domain(DomainCommand::Add { domain }) => Request::DomainAdd { domain },
+        Command::Domain(DomainCommand::Remove { domain }) => Request::DomainRemove { domain },
+        Command::Domain(DomainCommand::List) => Request::DomainList,
+        Command::Account(command) => account(command)?,
+        Command::Alias(AliasCommand::Set { alias, targets }) => {
+            Request::AliasSet { alias, targets }
+        }
+        Command::Alias(AliasCommand::Remove { alias }) => Request::AliasRemove { alias },
+        Command::Alias(AliasCommand::List) => Request::AliasList,
+        Command::Password(PasswordCommand::Set { address, .. }) => {
+            Request::PasswordSet { address, password: password_from_input()? }
+        }
+        Command::Password(PasswordCommand::App(command)) => match command {
+            AppCommand::Add { address, name } => Request::AppPasswordAdd { address, name },
+            AppCommand::List { address } => Request::AppPasswordList { address },
+            AppCommand::Remove { address, name } => Request::AppPasswordRemove { address, name },
+        },
+        Command::Quota(QuotaCommand::Set { address, octets, messages }) => {
+            Request::QuotaSet { address, octets_max: octets, messages_max: messages }
+        }
+        Command::Quota(QuotaCommand::Show { address }) => Request::AccountShow { address },
+        Command::Undelete(UndeleteCommand::List { address }) => Request::UndeleteList { address },
+        Command::Undelete(UndeleteCommand::Restore { address, messages, mailbox }) => {
+            Request::UndeleteRestore { address, messages, mailbox }
+        }
+        Command::Check { .. } => Request::Check,
+        Command::Serve
+        | Command::Dev { .. }
+        | Command::Config { .. }
+        | Command::Import(_)
+        | Command::Export(_) => {
+            return Err(Stop { code: code::USAGE, why: "not one request".to_owned() });
+        }
+    })
+}
+
+fn account(command: AccountCommand) -> Result<Request, Stop> {
+    Ok(match command {
+        AccountCommand::Add { address, .. } => {
+            Request::AccountAdd { address, password: password_from_input()? }
+        }
+        AccountCommand::Remove { address, .. } => Request::AccountRemove { address },
+        AccountCommand::List => Request::AccountList,
+        AccountCommand::Show { address } => Request::AccountShow { address },
+        AccountCommand::Disable { address } => Request::AccountDisable { address, disabled: true },
+        AccountCommand::Enable { address } => Request::AccountDisable { address, disabled: false },
+        AccountCommand::Mailboxes { address } => Request::MailboxList { address },
+    })
+}
+
+/// A password is never an argument: those can be seen by everybody on the machine.
+fn password_from_input() -> Result<String, Stop> {
+    let mut text = String::new();
+    let read = std::io::stdin().take(PASSWORD_OCTETS_MAX).read_to_string(&mut text);
+    read.map_err(|error| format!("password from standard input: {error}"))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+/// `5G`, `500M`, `10k`, `1234`: powers of 1024.
+fn octets(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let factor: u64 = match text.get(digits.len()..).unwrap_or_default() {
+        "" => 1,
+        "k" | "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        other => return Err(format!("unknown unit {other}; use k, M, G or T")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a number".to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn quotas_have_units() {
+        assert_eq!(octets("1234"), Ok(1234));
+        assert_eq!(octets("5G"), Ok(5 << 30));
+        assert!(octets("5X").is_err());
+        assert!(octets("G").is_err());
+        assert!(octets("99999999999T").is_err());
+    }
+
+    #[test]
+    fn options_may_stand_behind_the_command() {
+        let words = ["palomar", "account", "list", "--data", "/d", "--json"];
+        let cli = Cli::try_parse_from(words).unwrap();
+        assert!(cli.json && cli.data == Some(PathBuf::from("/d")));
+    }
+}

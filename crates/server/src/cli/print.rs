@@ -1,0 +1,96 @@
+//! Replies on standard output: for people, or as one line of JSON.
+
+use crate::{
+    admin::{AccountDetails, CheckReport, Reply},
+    calendar::short,
+};
+
+/// How to print.
+#[derive(Clone, Copy)]
+pub struct Out {
+    /// JSON instead of text.
+    pub json: bool,
+}
+
+impl Out {
+    /// Prints a reply.
+    pub fn reply(&self, reply: &Reply) {
+        if self.json {
+            // A reply is made of plain fields, which always can be JSON.
+            println!("{}", serde_json::to_string(reply).unwrap_or_default());
+            return;
+        }
+        match reply {
+            Reply::Done => println!("done"),
+            Reply::Status { version, connections } => {
+                println!("Palomar {version}, {connections} connections");
+            }
+            Reply::Domains(names) => names.iter().for_each(|name| println!("{name}")),
+            Reply::Accounts(rows) => {
+                for row in rows {
+                    let state = if row.disabled { "  (disabled)" } else { "" };
+                    println!("{}{state}", row.address);
+                }
+            }
+            Reply::Account(details) => account(details),
+            Reply::Aliases(rows) => {
+                rows.iter().for_each(|row| println!("{} -> {}", row.alias, row.targets.join(", ")));
+            }
+            Reply::AppPassword { name, password } => {
+                println!("{password}\n\nThis is the password of {name}. It is not shown again.");
+            }
+            Reply::AppPasswords(rows) => {
+                rows.iter().for_each(|row| println!("{}  made {}", row.name, short(row.made)));
+            }
+            Reply::Mailboxes(rows) => {
+                println!("{:>9} {:>9} {:>11}  mailbox", "messages", "unseen", "octets");
+                for row in rows {
+                    let (messages, unseen) = (row.messages, row.unseen);
+                    println!("{messages:>9} {unseen:>9} {:>11}  {}", row.octets, row.name);
+                }
+            }
+            Reply::Imported { imported, known } => {
+                println!("{imported} imported, {known} known already");
+            }
+            Reply::Exported(exported) => println!("{} messages", exported.messages.len()),
+            Reply::Deleted(rows) => {
+                for row in rows {
+                    let mailbox = row.mailbox.as_deref().unwrap_or("(deleted)");
+                    println!(
+                        "{:>8}  {}  {:>9}  {mailbox}  {}: {}",
+                        row.message,
+                        short(row.expunged),
+                        row.octets,
+                        row.from,
+                        row.subject
+                    );
+                }
+            }
+            Reply::Restored { messages } => println!("{messages} messages are back"),
+            Reply::Checked(report) => checked(report),
+        }
+    }
+}
+
+fn account(details: &AccountDetails) {
+    let limit = |max: Option<u64>| max.map_or("no limit".to_owned(), |max| format!("of {max}"));
+    println!("{}{}", details.address, if details.disabled { "  (disabled)" } else { "" });
+    println!("  octets    {} ({})", details.octets_used, limit(details.octets_max));
+    println!("  messages  {} ({})", details.messages_used, limit(details.messages_max));
+    for alias in &details.aliases {
+        println!("  alias     {alias}");
+    }
+}
+
+fn checked(report: &CheckReport) {
+    for fault in &report.faults {
+        println!("FAULT {fault}");
+    }
+    println!(
+        "{} accounts, {} messages, {} octets checked: {}",
+        report.accounts,
+        report.messages,
+        report.octets,
+        if report.faults.is_empty() { "all well" } else { "not well" }
+    );
+}

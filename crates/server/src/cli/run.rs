@@ -1,0 +1,128 @@
+//! `serve` and `dev`: binding, dropping rights, opening the store, running.
+
+use super::{Place, Stop, code};
+use crate::{
+    config::Config,
+    dev,
+    listener::{self, Bound},
+    logs, privileges,
+    service::{self, Parts},
+    stack::{self, Stack},
+    tls::Certificates,
+};
+use std::{net::TcpListener, path::Path};
+
+/// `palomar serve`
+pub fn serve(place: &Place) -> Result<(), Stop> {
+    let config = place.config()?;
+    logs::start(&config.log, config.log_format)?;
+    // Read while root may read any key; a later reload needs keys that `user` can read.
+    let certificates = match config.tls.as_slice() {
+        [] => {
+            tracing::warn!("no certificate is set ([[tls]]): no login is possible");
+            None
+        }
+        files => Some(Certificates::load(files.to_vec()).map_err(|error| format!("tls: {error}"))?),
+    };
+    let (bound, metrics) = bind(&config)?;
+    drop_rights(&config)?;
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let Stack { accounts, secret } = stack::open(&config).await?;
+        let parts = Parts { config, bound, metrics, certificates, accounts, secret };
+        let ready = |addresses: &[_]| tracing::info!(listeners = addresses.len(), "ready");
+        service::run(parts, ready).await.map_err(|error| Stop::from(error.to_string()))
+    })
+}
+
+/// `palomar dev`
+pub fn dev(place: &Place, port_offset: u16, json: bool) -> Result<(), Stop> {
+    let Some(data) = &place.data else {
+        let why = "dev needs a folder: palomar dev --data DIR".to_owned();
+        return Err(Stop { code: code::USAGE, why });
+    };
+    crate::data::folder(data)?;
+    let data = &data.canonicalize()?;
+    let ports = dev::ports(port_offset)?;
+    let config = dev::config(data, &ports)?;
+    let filter = std::env::var("PALOMAR_LOG").unwrap_or_else(|_| config.log.clone());
+    logs::start(&filter, config.log_format)?;
+    let ca = dev::certificates(data)?;
+    let certificates = Certificates::load(config.tls.clone()).map_err(|error| error.to_string())?;
+    let (bound, metrics) = bind(&config)?;
+    privileges::raise_descriptors();
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let Stack { accounts, secret } = stack::open(&config).await?;
+        let people = dev::accounts(&accounts, data, &ports).await?;
+        let certificates = Some(certificates);
+        let parts = Parts { config, bound, metrics, certificates, accounts, secret };
+        let ready = |_: &[_]| {
+            if json {
+                println!("{}", dev::json(&ports, &people, &ca));
+            } else {
+                print!("{}", dev::table(&ports, &people, (data, &ca)));
+            }
+        };
+        service::run(parts, ready).await.map_err(|error| Stop::from(error.to_string()))
+    })
+}
+
+/// `palomar check --rebuild`: makes the index of the store anew.
+pub fn rebuild(place: &Place) -> Result<(), Stop> {
+    let config = place.config()?;
+    super::act_as_owner(&config.data)?;
+    stack::rebuild(&config).map_err(Stop::from)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn bind(config: &Config) -> Result<(Vec<Bound>, Option<TcpListener>), Stop> {
+    let mut bound = Vec::new();
+    for one in &config.listeners {
+        let (protocol, address) = (one.protocol.name(), one.address);
+        let socket = listener::bind(one.clone())
+            .map_err(|error| format!("cannot listen on {address} ({protocol}): {error}"))?;
+        bound.push(socket);
+    }
+    let metrics = config.metrics.map(|address| {
+        if !address.ip().is_loopback() {
+            tracing::warn!(%address, "metrics can be read by everybody who reaches this address");
+        }
+        let socket = TcpListener::bind(address)
+            .and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
+        socket.map_err(|error| format!("cannot listen on {address} (metrics): {error}"))
+    });
+    Ok((bound, metrics.transpose()?))
+}
+
+/// Still one thread here: there is no runtime yet.
+fn drop_rights(config: &Config) -> Result<(), Stop> {
+    let descriptors = privileges::raise_descriptors();
+    if descriptors < u64::from(config.connections.connections_max) {
+        tracing::warn!(descriptors, "fewer file descriptors than limits.connections_max");
+    }
+    if !privileges::is_root() {
+        return Ok(());
+    }
+    let Some(name) = &config.user else {
+        tracing::warn!("running as root: set `user` so that rights are dropped after binding");
+        return Ok(());
+    };
+    let user = privileges::find(name).map_err(|error| format!("user: {error}"))?;
+    prepare_folder(&config.data, user)?;
+    privileges::become_user(user).map_err(|error| format!("user {name}: {error}"))?;
+    tracing::info!(user = name, "rights dropped");
+    Ok(())
+}
+
+/// A new data folder belongs to the user that the server runs as.
+fn prepare_folder(data: &Path, user: privileges::User) -> Result<(), Stop> {
+    if !data.exists() {
+        crate::data::folder(data)?;
+        privileges::give(data, user)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! Settings: one table says each one's name, unit, default and meaning; the parser, `--help` and
+//! `docs/configuration.md` come from it.
+//!
+//! Invariants: an unknown name is an error, never passed over; defaults are written once, as the
+//! TOML that a user would write.
+
+mod read;
+mod table;
+
+pub use table::SETTINGS;
+
+use crate::{
+    admission::ConnectionLimits, auth::LoginLimits, listener::ListenerConfig, pace::Timeouts,
+    tls::CertificateFiles,
+};
+use std::{
+    fmt::{self, Write as _},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// One setting.
+pub struct Setting {
+    /// Section and name as in the file, e.g. `limits.connections_max`.
+    pub name: &'static str,
+    /// What its number counts, or what it is.
+    pub unit: &'static str,
+    /// Its default as TOML; empty for none.
+    pub default: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+    /// Reads it into the configuration.
+    set: fn(&mut Config, &toml::Value) -> Result<(), String>,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// The configuration.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Config {
+    /// Name of this server in greetings and trace headers.
+    pub host_name: String,
+    /// Data folder.
+    pub data: PathBuf,
+    /// User to run as after binding.
+    pub user: Option<String>,
+    /// Where Prometheus asks.
+    pub metrics: Option<SocketAddr>,
+    /// Log filter.
+    pub log: String,
+    /// Log format.
+    pub log_format: LogFormat,
+    /// Certificates, the default one first.
+    pub tls: Vec<CertificateFiles>,
+    /// Listeners.
+    pub listeners: Vec<ListenerConfig>,
+    /// Whether the MX listener sends TLS 1.3 tickets.
+    pub smtp_tickets: bool,
+    /// Limits of connections.
+    pub connections: ConnectionLimits,
+    /// Limits of logins.
+    pub logins: LoginLimits,
+    /// Limits of accounts and messages.
+    pub mail: MailLimits,
+    /// Time-outs.
+    pub timeouts: Timeouts,
+}
+
+/// Limits of accounts and messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MailLimits {
+    /// Largest message in octets.
+    pub message_octets_max: u64,
+    /// Mailboxes of one account.
+    pub mailboxes_max: u32,
+    /// Different keywords of one account.
+    pub keywords_max: u32,
+    /// Days that expunged messages are kept.
+    pub undelete_days: u32,
+    /// Octets of memory for hot accounts.
+    pub hot_octets_max: u64,
+    /// Quota of accounts without their own, in octets; 0 is none.
+    pub quota_octets_default: u64,
+}
+
+/// Why a configuration is refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfigError(pub String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
+        Self::parse(&text)
+            .map_err(|ConfigError(why)| ConfigError(format!("{}: {why}", path.display())))
+    }
+
+    /// Reads a text; what it does not set has its default.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
+            let defaults: toml::Table = format!("x = {}", setting.default)
+                .parse()
+                .map_err(|error| ConfigError(format!("default of {}: {error}", setting.name)))?;
+            for value in defaults.values() {
+                apply(&mut config, setting, value)?;
+            }
+        }
+        let table: toml::Table =
+            text.parse().map_err(|error: toml::de::Error| ConfigError(error.to_string()))?;
+        for (name, value) in &table {
+            config.set(name, value)?;
+        }
+        Ok(config)
+    }
+
+    /// Sets one name, or all of a section.
+    fn set(&mut self, name: &str, value: &toml::Value) -> Result<(), ConfigError> {
+        if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) {
+            return apply(self, setting, value);
+        }
+        let is_section = SETTINGS.iter().any(|setting| {
+            setting.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
+        });
+        match value {
+            toml::Value::Table(section) if is_section => section
+                .iter()
+                .try_for_each(|(inner, value)| self.set(&format!("{name}.{inner}"), value)),
+            _ => Err(ConfigError(format!("there is no setting {name}"))),
+        }
+    }
+
+    /// Account settings.
+    #[must_use]
+    pub fn account_options(&self) -> account::Options {
+        let standard = account::Options::default();
+        account::Options {
+            message_octets_max: self.mail.message_octets_max,
+            mailboxes_max: self.mail.mailboxes_max as usize,
+            keywords_max: self.mail.keywords_max as usize,
+            undelete_days: self.mail.undelete_days,
+            hot_octets_max: self.mail.hot_octets_max,
+            quota_octets_default: Some(self.mail.quota_octets_default).filter(|max| *max > 0),
+            ..standard
+        }
+    }
+}
+
+fn apply(config: &mut Config, setting: &Setting, value: &toml::Value) -> Result<(), ConfigError> {
+    (setting.set)(config, value).map_err(|why| ConfigError(format!("{}: {why}", setting.name)))
+}
+
+/// All settings as a Markdown table, for the documentation.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = "| setting | unit | default | meaning |\n|---|---|---|---|\n".to_owned();
+    for setting in SETTINGS {
+        let default = match setting.default {
+            "" => "–".to_owned(),
+            default => format!("`{default}`"),
+        };
+        let Setting { name, unit, doc, .. } = setting;
+        let _ = writeln!(text, "| `{name}` | {unit} | {default} | {doc} |");
+    }
+    text
+}
+
+/// All settings as plain text, for `--help`.
+#[must_use]
+pub fn help() -> String {
+    let mut text = "Settings of the configuration file (TOML):\n".to_owned();
+    for Setting { name, unit, default, doc, .. } in SETTINGS {
+        let default = if default.is_empty() { "none" } else { default };
+        let _ = writeln!(text, "  {name} ({unit}; {default})\n      {doc}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Protocol;
+
+    #[test]
+    fn defaults_are_read() {
+        let config = Config::parse("").unwrap();
+        assert_eq!(config.timeouts.idle_seconds, 1860);
+        assert!(config.listeners.iter().any(|one| one.protocol == Protocol::Imaps));
+        assert_eq!(config.account_options().quota_octets_default, None);
+    }
+
+    #[test]
+    fn every_setting_with_a_number_says_its_unit_last_or_is_a_maximum() {
+        for setting in SETTINGS {
+            let is_number = setting.default.parse::<u64>().is_ok();
+            let ends = ["_max", "_seconds", "_days", "_min", "_default"];
+            assert!(
+                !is_number || ends.iter().any(|end| setting.name.ends_with(end)),
+                "{}",
+                setting.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_is_read() {
+        let config = Config::parse(
+            r#"
+            host_name = "mx.example.org"
+            user = "palomar"
+            log_format = "json"
+            metrics = "127.0.0.1:9464"
+            [[tls]]
+            certificate = "/etc/a.pem"
+            key = "/etc/a.key"
+            [[listener]]
+            protocol = "imaps"
+            address = "[::]:993"
+            proxy = ["10.0.0.0/8"]
+            [limits]
+            connections_max = 7
+            [timeouts]
+            idle_seconds = 9
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.host_name, "mx.example.org");
+        assert_eq!(config.user.as_deref(), Some("palomar"));
+        assert_eq!(config.log_format, LogFormat::Json);
+        assert_eq!(config.listeners.len(), 1);
+        assert!(config.listeners[0].proxy[0].contains("10.1.2.3".parse().unwrap()));
+        assert_eq!(config.connections.connections_max, 7);
+        assert_eq!(config.timeouts.idle_seconds, 9);
+        assert_eq!(config.tls[0].key, PathBuf::from("/etc/a.key"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, named) in [
+            ("hostname = 'x'", "hostname"),
+            ("[limits]\nconnections = 7", "limits.connections"),
+            ("[limits]\nconnections_max = -1", "limits.connections_max"),
+            ("[limits]\nconnections_max = 'many'", "limits.connections_max"),
+            ("log_format = 'xml'", "log_format"),
+            ("[[listener]]\nprotocol = 'gopher'\naddress = '[::]:70'", "gopher"),
+            ("[[listener]]\nprotocol = 'imap'", "address"),
+            ("[[listener]]\nprotocol = 'imap'\naddress = '[::]:1'\nport = 2", "port"),
+            ("[[tls]]\ncertificate = 'a'", "key"),
+            ("host_name = ''", "host_name"),
+            ("host_name = 'a\"b'", "host_name"),
+            ("x = ", "x"),
+        ] {
+            let ConfigError(why) = Config::parse(text).unwrap_err();
+            assert!(why.contains(named), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn the_documentation_has_the_table() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+        let text = std::fs::read_to_string(folder).unwrap();
+        assert!(text.contains(&markdown()), "run `palomar config --docs` and paste the table");
+    }
+}

@@ -1,0 +1,137 @@
+//! TOML values as settings. Each error says what was expected.
+
+use super::LogFormat;
+use crate::{listener::ListenerConfig, protocol::Protocol, proxy::Network, tls::CertificateFiles};
+use std::{net::SocketAddr, path::PathBuf};
+use toml::Value;
+
+/// A value that a setting may have.
+pub trait Read: Sized {
+    /// Reads it.
+    fn read(value: &Value) -> Result<Self, String>;
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| format!("expected a text in quotes, found {}", value.type_str()))
+}
+
+impl Read for u32 {
+    fn read(value: &Value) -> Result<Self, String> {
+        let number = value.as_integer().and_then(|number| Self::try_from(number).ok());
+        number.ok_or_else(|| format!("expected a whole number from 0 to {}", Self::MAX))
+    }
+}
+
+impl Read for u64 {
+    fn read(value: &Value) -> Result<Self, String> {
+        let number = value.as_integer().and_then(|number| Self::try_from(number).ok());
+        number.ok_or_else(|| "expected a whole number from 0 on".to_owned())
+    }
+}
+
+impl Read for bool {
+    fn read(value: &Value) -> Result<Self, String> {
+        value.as_bool().ok_or_else(|| "expected true or false".to_owned())
+    }
+}
+
+impl Read for String {
+    fn read(value: &Value) -> Result<Self, String> {
+        text(value).map(str::to_owned)
+    }
+}
+
+impl Read for PathBuf {
+    fn read(value: &Value) -> Result<Self, String> {
+        match text(value)? {
+            "" => Err("expected a path".to_owned()),
+            path => Ok(path.into()),
+        }
+    }
+}
+
+impl Read for SocketAddr {
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = text(value)?;
+        text.parse().map_err(|_| format!("expected address:port or [address]:port, found {text}"))
+    }
+}
+
+impl Read for LogFormat {
+    fn read(value: &Value) -> Result<Self, String> {
+        match text(value)? {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            other => Err(format!("expected text or json, found {other}")),
+        }
+    }
+}
+
+impl<T: Read> Read for Option<T> {
+    fn read(value: &Value) -> Result<Self, String> {
+        T::read(value).map(Some)
+    }
+}
+
+impl<T: Read> Read for Vec<T> {
+    fn read(value: &Value) -> Result<Self, String> {
+        let list = value.as_array().ok_or_else(|| "expected a list".to_owned())?;
+        list.iter().map(T::read).collect()
+    }
+}
+
+impl Read for Network {
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = text(value)?;
+        Self::parse(text).ok_or_else(|| format!("expected a network such as 10.0.0.0/8: {text}"))
+    }
+}
+
+/// A table's value of that name.
+fn field<T: Read>(value: &Value, name: &str) -> Result<T, String> {
+    let inner = value.get(name).ok_or_else(|| format!("{name} is missing"))?;
+    T::read(inner).map_err(|why| format!("{name}: {why}"))
+}
+
+fn only(value: &Value, names: &[&str]) -> Result<(), String> {
+    let table = value.as_table().ok_or_else(|| "expected a table".to_owned())?;
+    match table.keys().find(|key| !names.contains(&key.as_str())) {
+        Some(key) => Err(format!("there is no {key} here")),
+        None => Ok(()),
+    }
+}
+
+impl Read for ListenerConfig {
+    fn read(value: &Value) -> Result<Self, String> {
+        only(value, &["protocol", "address", "proxy"])?;
+        let name: String = field(value, "protocol")?;
+        let protocol = Protocol::parse(&name).ok_or_else(|| {
+            let known = Protocol::ALL.map(Protocol::name).join(", ");
+            format!("protocol: expected one of {known}, found {name}")
+        })?;
+        let address = field(value, "address")?;
+        let proxy = if value.get("proxy").is_some() { field(value, "proxy")? } else { Vec::new() };
+        Ok(Self { protocol, address, proxy })
+    }
+}
+
+impl Read for CertificateFiles {
+    fn read(value: &Value) -> Result<Self, String> {
+        only(value, &["certificate", "key"])?;
+        Ok(Self { certificate: field(value, "certificate")?, key: field(value, "key")? })
+    }
+}
+
+/// A host name: a domain name that can stand in a greeting.
+pub fn host_name(value: &Value) -> Result<String, String> {
+    let name = text(value)?;
+    let is_label = |label: &str| {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(inner)
+    };
+    if name.len() <= 253 && name.split('.').all(is_label) {
+        Ok(name.to_ascii_lowercase())
+    } else {
+        Err(format!("expected a domain name, found {name:?}"))
+    }
+}

@@ -1,0 +1,221 @@
+//! The table of settings.
+
+use super::{Setting, read, read::Read};
+
+/// A row: name, unit, default as TOML, meaning, and the field that it sets.
+macro_rules! row {
+    ($name:literal, $unit:literal, $default:literal, $doc:literal, $($field:ident).+) => {
+        Setting {
+            name: $name,
+            unit: $unit,
+            default: $default,
+            doc: $doc,
+            set: |config, value| {
+                config.$($field).+ = Read::read(value)?;
+                Ok(())
+            },
+        }
+    };
+}
+
+/// Every setting, in the order of the documentation.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "host_name",
+        unit: "name",
+        default: "\"localhost\"",
+        doc: "Name of this server in greetings and trace headers; a domain name that resolves to it.",
+        set: |config, value| {
+            config.host_name = read::host_name(value)?;
+            Ok(())
+        },
+    },
+    row!(
+        "data",
+        "path",
+        "\"/var/lib/palomar\"",
+        "Folder of all mail, of the master key and of the local admin socket. Belongs to `user`.",
+        data
+    ),
+    row!(
+        "user",
+        "name",
+        "",
+        "User to run as once the ports are bound. Needed when started as root.",
+        user
+    ),
+    row!(
+        "log",
+        "filter",
+        "\"info\"",
+        "What is logged: error, warn, info, debug, or a filter such as `info,server=debug`.",
+        log
+    ),
+    row!(
+        "log_format",
+        "word",
+        "\"text\"",
+        "`text` or `json`, one line an event on standard error.",
+        log_format
+    ),
+    row!(
+        "metrics",
+        "address:port",
+        "",
+        "Where Prometheus asks (`GET /metrics`). Without password: use a loopback address.",
+        metrics
+    ),
+    row!(
+        "tls",
+        "list of tables",
+        "[]",
+        "Certificates, each with `certificate` and `key` (PEM files). The first is the default; \
+         another is used for the names (SNI) that it is for. Read again when they change.",
+        tls
+    ),
+    row!(
+        "listener",
+        "list of tables",
+        "[{protocol=\"imaps\",address=\"[::]:993\"}, {protocol=\"imap\",address=\"[::]:143\"}, \
+         {protocol=\"pop3s\",address=\"[::]:995\"}, {protocol=\"pop3\",address=\"[::]:110\"}, \
+         {protocol=\"submissions\",address=\"[::]:465\"}, \
+         {protocol=\"submission\",address=\"[::]:587\"}, {protocol=\"smtp\",address=\"[::]:25\"}]",
+        "Where to listen: `protocol` (imaps, imap, pop3s, pop3, submissions, submission, smtp, \
+         lmtp), `address` (address:port), and `proxy`, a list of networks whose PROXY protocol \
+         header is believed and required. LMTP asks for no login: bind it to loopback only.",
+        listeners
+    ),
+    row!(
+        "smtp_tickets",
+        "true or false",
+        "false",
+        "Whether the smtp listener sends TLS 1.3 session tickets, which some senders mishandle.",
+        smtp_tickets
+    ),
+    row!(
+        "limits.connections_max",
+        "connections",
+        "20000",
+        "Connections in all.",
+        connections.connections_max
+    ),
+    row!(
+        "limits.connections_per_address_max",
+        "connections",
+        "50",
+        "Connections from one address (IPv6: one /64) that are not logged in.",
+        connections.connections_per_address_max
+    ),
+    row!(
+        "limits.connections_per_account_max",
+        "connections",
+        "60",
+        "Logged-in connections of one account.",
+        logins.connections_per_account_max
+    ),
+    row!(
+        "limits.login_delay_seconds_max",
+        "seconds",
+        "15",
+        "Longest delay of a login after failures from its address.",
+        logins.login_delay_seconds_max
+    ),
+    row!(
+        "limits.message_octets_max",
+        "octets",
+        "67108864",
+        "Largest message.",
+        mail.message_octets_max
+    ),
+    row!(
+        "limits.mailboxes_max",
+        "mailboxes",
+        "10000",
+        "Mailboxes of one account.",
+        mail.mailboxes_max
+    ),
+    row!(
+        "limits.keywords_max",
+        "keywords",
+        "1000",
+        "Different keywords of one account.",
+        mail.keywords_max
+    ),
+    row!(
+        "limits.undelete_days",
+        "days",
+        "30",
+        "How long expunged messages can be brought back.",
+        mail.undelete_days
+    ),
+    row!(
+        "limits.hot_octets_max",
+        "octets",
+        "536870912",
+        "Memory for the indexes of accounts in use.",
+        mail.hot_octets_max
+    ),
+    row!(
+        "limits.quota_octets_default",
+        "octets",
+        "0",
+        "Quota of accounts that have none of their own; 0 is no limit.",
+        mail.quota_octets_default
+    ),
+    row!(
+        "timeouts.greeting_seconds",
+        "seconds",
+        "180",
+        "From connecting (or from STARTTLS) to the end of login.",
+        timeouts.greeting_seconds
+    ),
+    row!(
+        "timeouts.command_seconds",
+        "seconds",
+        "1800",
+        "Between commands.",
+        timeouts.command_seconds
+    ),
+    row!(
+        "timeouts.middle_seconds",
+        "seconds",
+        "300",
+        "Silence in the middle of a command.",
+        timeouts.middle_seconds
+    ),
+    row!(
+        "timeouts.idle_seconds",
+        "seconds",
+        "1860",
+        "IMAP IDLE without a word from the client.",
+        timeouts.idle_seconds
+    ),
+    row!(
+        "timeouts.write_seconds",
+        "seconds",
+        "300",
+        "For a client to take 64 KiB of an answer.",
+        timeouts.write_seconds
+    ),
+    row!(
+        "timeouts.handshake_seconds",
+        "seconds",
+        "30",
+        "For a TLS handshake, and for a PROXY header.",
+        timeouts.handshake_seconds
+    ),
+    row!(
+        "timeouts.shutdown_seconds",
+        "seconds",
+        "10",
+        "For open connections to end when the server stops.",
+        timeouts.shutdown_seconds
+    ),
+    row!(
+        "timeouts.octets_per_second_min",
+        "octets/second",
+        "100",
+        "A client that sends a message slower than this is cut off.",
+        timeouts.octets_per_second_min
+    ),
+];

@@ -1,0 +1,253 @@
+//! A running server: everything wired together, from bound sockets to the last goodbye.
+//!
+//! Invariants: nobody is told that the server is ready before every listener accepts; a stopping
+//! server takes no new connection, lets each session finish its command and say goodbye, and closes
+//! the store last.
+
+use crate::{
+    admin::{Admin, socket},
+    admission::Admission,
+    auth::Authenticator,
+    config::Config,
+    context::Context,
+    driver::{Ended, Shared},
+    listener::{Bound, Door, Taken},
+    metrics::{self, Metrics},
+    notify::notify,
+    protocol::Protocol,
+    sessions::Sessions,
+    tls::{Certificates, Tls, TlsError},
+};
+use account::Accounts;
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, watch},
+    time::{sleep, timeout},
+};
+
+/// How often certificate files are looked at.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(30);
+
+/// What a server is made of before it starts.
+pub struct Parts {
+    /// Settings.
+    pub config: Config,
+    /// Sockets, bound while rights allowed it.
+    pub bound: Vec<Bound>,
+    /// The metrics socket, if any.
+    pub metrics: Option<std::net::TcpListener>,
+    /// Certificates, if any.
+    pub certificates: Option<Arc<Certificates>>,
+    /// The accounts, opened.
+    pub accounts: Arc<Accounts>,
+    /// Makes up what unknown logins are told.
+    pub secret: [u8; 32],
+}
+
+/// What goes wrong with a server.
+#[derive(Debug)]
+pub enum ServiceError {
+    /// Sockets, files.
+    Io(io::Error),
+    /// Certificates.
+    Tls(TlsError),
+}
+
+impl std::fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
+        }
+    }
+}
+impl std::error::Error for ServiceError {}
+impl From<io::Error> for ServiceError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+impl From<TlsError> for ServiceError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
+/// The server while it runs.
+struct Service {
+    config: Config,
+    context: Arc<Context>,
+    tls: Option<Tls>,
+    door: Door,
+    /// Every connection holds one; when all are gone the receiver ends.
+    open: mpsc::Sender<()>,
+    down: watch::Sender<bool>,
+}
+
+/// Runs until SIGTERM or SIGINT. `ready` is called once everything listens, with the addresses.
+pub async fn run(
+    parts: Parts,
+    ready: impl FnOnce(&[(Protocol, SocketAddr)]),
+) -> Result<(), ServiceError> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let hangup = signal(SignalKind::hangup())?;
+    let Parts { config, bound, metrics, certificates, accounts, secret } = parts;
+    let (down, shutdown) = watch::channel(false);
+    let (open, mut closed) = mpsc::channel(1);
+    let counters = Metrics::new();
+    let admission = Admission::new(config.connections);
+    let auth =
+        Authenticator::new(config.logins, &secret, Arc::clone(&admission), Arc::clone(&counters));
+    let context = Arc::new(Context {
+        accounts: Arc::clone(&accounts),
+        host_name: config.host_name.clone(),
+        auth,
+        admission: Arc::clone(&admission),
+        metrics: Arc::clone(&counters),
+    });
+    let door = Door {
+        admission: Arc::clone(&admission),
+        metrics: Arc::clone(&counters),
+        numbers: Arc::new(AtomicU64::new(0)),
+        handshake_seconds: config.timeouts.handshake_seconds,
+        shutdown: shutdown.clone(),
+    };
+    let tls = certificates.map(Tls::new).transpose()?;
+    let service = Service { config, context, tls, door, open, down };
+
+    let addresses = service.listen(bound)?;
+    let socket = socket::bind(&service.config.data)?;
+    let admin = Admin::new(accounts, &service.config.data, Some(admission));
+    tokio::spawn(socket::serve(socket, Arc::new(admin), shutdown.clone()));
+    if let Some(listener) = metrics {
+        let listener = TcpListener::from_std(listener)?;
+        tokio::spawn(metrics::http::serve(listener, counters, shutdown.clone()));
+    }
+    if let Some(tls) = &service.tls {
+        tokio::spawn(watch_certificates(Arc::clone(tls.certificates()), hangup));
+    }
+    ready(&addresses);
+    notify("READY=1");
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    notify("STOPPING=1");
+    let seconds = service.config.timeouts.shutdown_seconds;
+    tracing::info!(connections = service.door.admission.connections(), seconds, "stopping");
+    service.down.send_replace(true);
+    let path = socket::path(&service.config.data);
+    drop(service);
+    let _ = std::fs::remove_file(path);
+    tokio::select! {
+        _ = closed.recv() => {}
+        () = sleep(Duration::from_secs(seconds.into())) => {
+            tracing::warn!("some connections did not end in time");
+        }
+        // A second signal does not wait.
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+impl Service {
+    /// Starts every listener.
+    fn listen(&self, bound: Vec<Bound>) -> Result<Vec<(Protocol, SocketAddr)>, ServiceError> {
+        let mut addresses = Vec::new();
+        for bound in bound {
+            let protocol = bound.config.protocol;
+            let address = bound.address()?;
+            let tickets = protocol != Protocol::Smtp || self.config.smtp_tickets;
+            let handshake =
+                self.tls.as_ref().map(|tls| tls.handshake(protocol, tickets)).transpose()?;
+            if handshake.is_none() && protocol.implicit_tls() {
+                let why = format!("{} needs a certificate: set [[tls]]", protocol.name());
+                return Err(TlsError::Settings(why).into());
+            }
+            let shared = Shared {
+                timeouts: self.config.timeouts,
+                handshake,
+                octets: self.context.metrics.octets(protocol),
+            };
+            let line = Arc::new(Line {
+                protocol,
+                sessions: Sessions::new(
+                    &self.config,
+                    &self.context,
+                    (protocol, shared.handshake.is_some()),
+                ),
+                context: Arc::clone(&self.context),
+                shared: Arc::new(shared),
+                shutdown: self.door.shutdown.clone(),
+                open: self.open.clone(),
+            });
+            addresses.push((protocol, address));
+            tracing::info!(protocol = protocol.name(), %address, "listening");
+            let door = self.door.clone();
+            tokio::spawn(async move {
+                let serve = move |taken| connection(Arc::clone(&line), taken);
+                if let Err(error) = door.accept(bound, serve).await {
+                    tracing::error!(protocol = protocol.name(), %error, "listener ended");
+                }
+            });
+        }
+        Ok(addresses)
+    }
+}
+
+/// A listener's share of the service.
+struct Line {
+    protocol: Protocol,
+    sessions: Sessions,
+    context: Arc<Context>,
+    shared: Arc<Shared>,
+    shutdown: watch::Receiver<bool>,
+    open: mpsc::Sender<()>,
+}
+
+/// One connection from its first octet to its last.
+async fn connection(line: Arc<Line>, taken: Taken) {
+    let Taken { stream, peer, place } = taken;
+    let id = peer.id;
+    let counted = line.context.metrics.opened(line.protocol);
+    let open = line.open.clone();
+    tracing::debug!(
+        connection = id, protocol = line.protocol.name(), peer = %peer.address, "connected"
+    );
+    let shutdown = line.shutdown.clone();
+    let ended = line.sessions.run((stream, peer), Arc::clone(&line.shared), shutdown).await;
+    match &ended {
+        Ended::Closed => {}
+        Ended::Lost(_) => line.context.metrics.connection(line.protocol, "lost"),
+        Ended::Tls(_) => line.context.metrics.connection(line.protocol, "tls_failed"),
+    }
+    tracing::debug!(connection = id, %ended, "disconnected");
+    drop((place, counted, open));
+}
+
+/// Reads certificates again when they changed or on SIGHUP; what cannot be read is reported, and the
+/// old ones stay.
+async fn watch_certificates(certificates: Arc<Certificates>, mut hangup: Signal) {
+    loop {
+        let asked = timeout(CERTIFICATES_EVERY, hangup.recv()).await.is_ok();
+        if !asked && !certificates.changed() {
+            continue;
+        }
+        notify("RELOADING=1");
+        match certificates.reload() {
+            Ok(()) => tracing::info!("certificates read again"),
+            Err(error) => tracing::error!(%error, "certificates not changed"),
+        }
+        notify("READY=1");
+    }
+}
