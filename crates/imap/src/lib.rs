@@ -10,6 +10,7 @@ mod cursor;
 pub mod date;
 pub mod effect;
 pub mod limits;
+pub mod quirks;
 pub mod reply;
 pub mod session;
 pub mod types;

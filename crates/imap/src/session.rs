@@ -66,6 +66,8 @@ pub struct Session {
     line: FetchLine,
     /// Goodbye to say when the command at hand is answered.
     ending: Option<&'static str>,
+    /// The client will say nothing more.
+    eof: bool,
     /// The bridge has news for IDLE.
     news: bool,
     bad_commands: u32,
@@ -132,6 +134,7 @@ impl Session {
             running: None,
             line: FetchLine::default(),
             ending: None,
+            eof: false,
             news: false,
             bad_commands: 0,
             failures: 0,
@@ -144,10 +147,11 @@ impl Session {
         self.enabled
     }
 
-    /// Whether the session waits in IDLE.
+    /// Whether the session is in IDLE, also while it asks for its news.
     #[must_use]
-    pub const fn is_idling(&self) -> bool {
-        matches!(self.phase, Phase::Idle(_))
+    pub fn is_idling(&self) -> bool {
+        let idle = matches!(self.phase, Phase::Idle(_));
+        idle || self.running.as_deref().is_some_and(Running::is_idle)
     }
 
     /// Writers of untagged responses.
@@ -157,11 +161,17 @@ impl Session {
     }
 
     /// `* OK Still here`, for the NAT on the way, while the session is in IDLE: call it every two
-    /// minutes (quirk 10). Says nothing at other times.
+    /// minutes (quirk 10), also while [`Effect::Poll`] is performed. Says nothing at other times.
     pub fn keep_alive(&mut self) {
         if self.is_idling() {
             self.outbox.put(b"* OK Still here\r\n");
         }
+    }
+
+    /// The selected mailbox was deleted: the session ends once the command at hand is answered
+    /// (RFC 2180 §3.3; no untagged response leaves a mailbox).
+    pub fn mailbox_gone(&mut self) {
+        self.ending = Some("[NONEXISTENT] Selected mailbox was deleted");
     }
 
     pub(crate) const fn state(&self) -> State {
@@ -336,7 +346,7 @@ impl Session {
 
     /// The goodbye that is due once no command is at hand.
     fn end_if_due(&mut self) {
-        let between = matches!(self.phase, Phase::Greeting | Phase::Reading);
+        let between = matches!(self.phase, Phase::Greeting | Phase::Reading | Phase::Idle(_));
         if let Some(text) = self.ending.filter(|_| between && self.told.is_none()) {
             self.bye(text);
         }
@@ -360,6 +370,10 @@ impl Machine for Session {
             self.end_if_due();
             if let Some(step) = self.advance() {
                 if matches!(step, Step::Wait(_)) {
+                    if self.eof {
+                        self.close();
+                        return Step::Close;
+                    }
                     self.input.rest();
                 }
                 return step;
@@ -382,10 +396,8 @@ impl Machine for Session {
                     self.phase = Phase::Reading;
                 }
             }
-            Event::Eof => match self.phase {
-                Phase::Asking => self.ending = Some("Connection was closed"),
-                _ => self.close(),
-            },
+            // What came before is still carried out.
+            Event::Eof => self.eof = true,
             Event::TimedOut => self.end("Autologout: idle for too long"),
             Event::ShuttingDown => self.end("Server is going down, come back soon"),
             Event::News => self.news = true,

@@ -6,7 +6,7 @@ use crate::answer::{self, Answer};
 use crate::cursor::Cursor;
 use crate::effect::{Effect, Enabled};
 use crate::session::Session;
-use crate::types::{ListReturn, ListSelect};
+use crate::types::{ListReturn, ListSelect, StatusItem};
 
 /// Patterns of one LIST.
 const PATTERNS_MAX: usize = 100;
@@ -39,6 +39,9 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answe
     // return options of that name.
     returns.subscribed |= select.subscribed;
     returns.special_use |= select.special_use;
+    if returns.status.as_ref().is_some_and(|items| items.contains(&StatusItem::HighestModSeq)) {
+        session.enable_condstore();
+    }
     if !extended && !many && patterns.iter().all(String::is_empty) {
         return Ok(separator(session));
     }

@@ -47,6 +47,9 @@ impl Running {
     pub fn tag(&self) -> &str {
         &self.tag
     }
+    pub const fn is_idle(&self) -> bool {
+        matches!(self.then, Then::GoOnIdling)
+    }
 }
 
 impl Session {
