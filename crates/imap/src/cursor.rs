@@ -369,3 +369,88 @@ fn name_of(bytes: Cow<'_, [u8]>, enabled: Enabled) -> Parsed<String> {
     let name = String::from_utf8(bytes.into_owned()).map_err(|_| answer::BAD_NAME)?;
     if enabled.rev2 || enabled.utf8 { Ok(name) } else { Ok(crate::utf7::decode_leniently(&name)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply;
+    use mail::NumberSet;
+    use proptest::prelude::*;
+    use wire::Outbox;
+
+    const MODES: [Enabled; 3] = {
+        let rev1 = Enabled { rev2: false, condstore: false, qresync: false, utf8: false };
+        [rev1, Enabled { rev2: true, ..rev1 }, Enabled { utf8: true, ..rev1 }]
+    };
+
+    fn written(write: impl FnOnce(&mut Outbox)) -> Vec<u8> {
+        let mut out = Outbox::default();
+        write(&mut out);
+        out.take().to_vec()
+    }
+
+    #[test]
+    fn quoted_strings() {
+        let string = |text: &'static str| Cursor::new(text.as_bytes(), 0).string();
+        assert_eq!(*string("\"a b\" c").unwrap(), b"a b"[..]);
+        assert_eq!(*string(r#""a \"\\ b""#).unwrap(), b"a \"\\ b"[..]);
+        assert!(string("\"a").is_err());
+        assert!(string("\"a\\n\"").is_err());
+        assert!(string("\"a\nb\"").is_err());
+        assert!(string("\"a\0b\"").is_err());
+        assert!(string("{3}\r\nab").is_err());
+        assert!(string("{1}\r\n\0").is_err());
+        assert!(string("a").is_err());
+    }
+
+    #[test]
+    fn numbers_at_their_limits() {
+        let cursor = |text: &'static str| Cursor::new(text.as_bytes(), 0);
+        assert_eq!(cursor("4294967295").number(), Ok(u32::MAX));
+        assert!(cursor("4294967296").number().is_err());
+        assert!(cursor("0").nz_number().is_err());
+        assert_eq!(cursor("9223372036854775807").number64(), Ok(i64::MAX as u64));
+        assert!(cursor("9223372036854775808").number64().is_err());
+        assert!(cursor("99999999999999999999").number64().is_err());
+        assert!(cursor("").number().is_err());
+    }
+
+    #[test]
+    fn keywords_at_the_limit_and_beyond() {
+        let flags = |count: usize| {
+            let words: Vec<_> = (0..count).map(|at| format!("k{at}")).collect();
+            Cursor::new(format!("({})", words.join(" ")).as_bytes(), 0).flags().is_ok()
+        };
+        assert!(flags(KEYWORDS_MAX));
+        assert!(!flags(KEYWORDS_MAX + 1));
+    }
+
+    proptest! {
+        #[test]
+        fn written_strings_read_back(bytes in prop::collection::vec(1..=255_u8, 0..40)) {
+            for mode in MODES {
+                let text = written(|out| reply::astring(out, &bytes, mode));
+                let mut cursor = Cursor::new(&text, 0);
+                prop_assert_eq!(cursor.astring().unwrap(), &bytes[..]);
+                prop_assert!(cursor.at_end());
+            }
+        }
+
+        #[test]
+        fn written_names_read_back(name in "[^\0/]{1,20}") {
+            prop_assume!(!name.eq_ignore_ascii_case("inbox"));
+            for mode in MODES {
+                let text = written(|out| reply::mailbox_name(out, &name, mode));
+                prop_assert_eq!(&Cursor::new(&text, 0).mailbox(mode).unwrap(), &name);
+            }
+        }
+
+        #[test]
+        fn written_sets_read_back(numbers in prop::collection::vec(1..50_u32, 1..20)) {
+            let set = NumberSet::of_numbers(numbers);
+            let text = set.to_string();
+            let read = Cursor::new(text.as_bytes(), 0).sequence_set().unwrap();
+            prop_assert_eq!(read.resolve(0), Some(set));
+        }
+    }
+}

@@ -210,3 +210,53 @@ fn parse_modifiers(cursor: &mut Cursor<'_>) -> Result<FetchModifiers, Answer> {
     })?;
     Ok(modifiers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::Enabled;
+    use crate::reply::{FetchLine, Reply};
+    use proptest::prelude::*;
+    use wire::Outbox;
+
+    fn text() -> impl Strategy<Value = SectionText> {
+        let names = || prop::collection::vec("[!-~]{1,10}".prop_map(String::into_bytes), 1..4);
+        prop_oneof![
+            Just(SectionText::Whole),
+            Just(SectionText::Header),
+            Just(SectionText::Text),
+            names().prop_map(SectionText::HeaderFields),
+            names().prop_map(SectionText::HeaderFieldsNot),
+        ]
+    }
+
+    proptest! {
+        /// What a response names is what was asked (quirk 2).
+        #[test]
+        fn written_sections_read_back(
+            part in prop::collection::vec(1..9_u32, 0..4),
+            text in text(),
+            offset in prop::option::of(0..9_u32),
+        ) {
+            let partial = offset.map(|offset| Partial { offset, count: 7 });
+            let section = Section { part, text };
+            let asked = FetchItem::BodySection { section, partial, peek: false };
+            let (mut out, mut line) = (Outbox::default(), FetchLine::default());
+            let enabled = Enabled::default();
+            let mut reply = Reply { out: &mut out, line: &mut line, enabled, tag: "" };
+            let mut fetch = reply.fetch(1);
+            fetch.section(&asked, None);
+            fetch.end();
+            let said = String::from_utf8(out.take().to_vec()).unwrap();
+            let said = said.strip_prefix("* 1 FETCH (").unwrap().strip_suffix(" NIL)\r\n").unwrap();
+            // The response names the origin alone.
+            let said = match offset {
+                Some(_) => format!("{}.7>", said.strip_suffix('>').unwrap()),
+                None => said.to_owned(),
+            };
+            let mut cursor = Cursor::new(said.as_bytes(), 0);
+            prop_assert_eq!(items(&mut cursor).unwrap(), vec![asked]);
+            prop_assert!(cursor.at_end());
+        }
+    }
+}
