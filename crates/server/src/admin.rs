@@ -1,9 +1,9 @@
-//! Administration: one request type, performed in one place, whether it came over the local socket of
-//! a running server or from a command that opened the store itself.
+//! Administration: one request type, performed in one place, whether it came over the local
+//! socket of a running server or from a command that opened the store itself.
 //!
-//! Invariants: the socket is a Unix socket of mode 0600 in the data folder: who may open it may read
-//! the mail anyway; each line is one JSON request and gets one JSON line back; a password in a
-//! request never reaches a log.
+//! Invariants: the socket is a Unix socket of mode 0600 in the data folder: who may open it may
+//! read the mail anyway; each line is one JSON request and gets one JSON line back; a password in
+//! a request never reaches a log.
 
 pub mod client;
 pub mod import;

@@ -60,8 +60,8 @@ impl Admission {
         Ok(Place { admission: Arc::clone(self), id })
     }
 
-    /// Connection `id` is logged in: from now on its account's limit counts, not its address's (many
-    /// people of one office share an address).
+    /// Connection `id` is logged in: from now on its account's limit counts, not its address's
+    /// (many people of one office share an address).
     pub fn logged_in(&self, id: u64) {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).known(id);
     }

@@ -12,9 +12,9 @@ pub trait Bridge: Send {
     /// The protocol.
     type Machine: Machine<Effect: Send> + Send;
 
-    /// Performs an effect and tells the machine through the machine's own outcome methods. Streaming
-    /// effects perform one bounded piece (some 64 KiB of output) and have the machine ask for more,
-    /// so that back-pressure holds.
+    /// Performs an effect and tells the machine through the machine's own outcome methods.
+    /// Streaming effects perform one bounded piece (some 64 KiB of output) and have the machine
+    /// ask for more, so that back-pressure holds.
     fn perform(
         &mut self,
         machine: &mut Self::Machine,

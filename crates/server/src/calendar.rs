@@ -57,8 +57,8 @@ pub fn short(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", time / 3600, time / 60 % 60)
 }
 
-/// Reads the date of an mbox separator: `Sat Jan  3 01:05:34 1996`, with or without seconds, and with
-/// or without a zone of four digits around the year.
+/// Reads the date of an mbox separator: `Sat Jan  3 01:05:34 1996`, with or without seconds, and
+/// with or without a zone of four digits around the year.
 #[must_use]
 pub fn parse_asctime(text: &str) -> Option<i64> {
     let mut words = text.split_ascii_whitespace();

@@ -15,7 +15,8 @@ use crate::{
         client::{Client, Connection},
     },
     config::{self, Config},
-    privileges, stack,
+    privileges,
+    stack::Stack,
 };
 use args::{Cli, Command};
 use clap::{CommandFactory, FromArgMatches};
@@ -165,10 +166,8 @@ fn with_client(
     let config = place.config()?;
     // Before there is another thread: rights are by thread.
     act_as_owner(&config.data)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let mut client = match Connection::open(&config.data).await? {
             Some(connection) => Client::Server(Box::new(connection)),
@@ -187,7 +186,7 @@ async fn direct(config: &Config) -> Result<Admin, Stop> {
         );
         return Err(Stop { code: code::REFUSED, why });
     }
-    let stack = stack::open(config).await?;
+    let stack = Stack::open(config).await?;
     Ok(Admin::new(stack.accounts, &config.data, None))
 }
 

@@ -33,8 +33,8 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The master key of a data folder, drawn when the folder is new. `fresh` says whether the folder may
-/// be without one: a store without its key is never given a new one.
+/// The master key of a data folder, drawn when the folder is new. `fresh` says whether the folder
+/// may be without one: a store without its key is never given a new one.
 pub fn master_key(data: &Path, fresh: bool) -> io::Result<MasterKey> {
     let path = data.join("master.key");
     match fs::read_to_string(&path) {

@@ -1,8 +1,8 @@
-//! `palomar dev`: a working server in a folder, with its own certificates, a domain, two accounts and
-//! some mail, on ports that need no rights and addresses that only this machine reaches.
+//! `palomar dev`: a working server in a folder, with its own certificates, a domain, two accounts
+//! and some mail, on ports that need no rights and addresses that only this machine reaches.
 //!
-//! Invariants: a second start finds everything as it was; the passwords are kept in a file of mode 0600
-//! in the data folder, which a real server never does.
+//! Invariants: a second start finds everything as it was; the passwords are kept in a file of
+//! mode 0600 in the data folder, which a real server never does.
 
 mod authority;
 mod samples;
@@ -189,8 +189,10 @@ pub fn table(ports: &Ports, accounts: &[DevAccount], (data, ca): (&Path, &Path))
     let ca = ca.display();
     let _ = write!(
         text,
-        "\n  Certificates are signed by the CA of this folder: {ca}\n  Mail to addresses elsewhere is \
-         refused.\n\n  Try: curl --cacert {ca} -u {} imaps://localhost:{imaps}/\n\nStop with Ctrl-C.\n",
+        "\n  Certificates are signed by the CA of this folder: {ca}\n\
+         \x20 Mail to addresses elsewhere is refused.\n\n\
+         \x20 Try: curl --cacert {ca} -u {} imaps://localhost:{imaps}/\n\n\
+         Stop with Ctrl-C.\n",
         accounts.first().map_or("", |account| account.address.as_str())
     );
     text

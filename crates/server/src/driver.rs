@@ -262,8 +262,8 @@ where
         Ok(())
     }
 
-    /// Says goodbye on the wire, and gives the peer a moment to hear what was said last: closing with
-    /// unread input would reset the connection and may lose it.
+    /// Says goodbye on the wire, and gives the peer a moment to hear what was said last: closing
+    /// with unread input would reset the connection and may lose it.
     async fn close(mut self) {
         let deadline = Instant::now() + LINGER;
         let transport = &mut self.transport;

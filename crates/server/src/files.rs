@@ -1,7 +1,7 @@
 //! Mail in files, as other programs keep it: mbox, Maildir, folders of `.eml`.
 //!
-//! Invariants: reading never changes a file; line ends become CRLF, all other octets stay; one message
-//! is in memory at a time.
+//! Invariants: reading never changes a file; line ends become CRLF, all other octets stay; one
+//! message is in memory at a time.
 
 pub mod eml;
 pub mod maildir;
@@ -55,8 +55,8 @@ pub struct FileMessage {
 /// Messages of a folder, one after another.
 pub type Messages = Box<dyn Iterator<Item = io::Result<FileMessage>>>;
 
-/// What lies at a path: in which format, and its mailboxes. `top` is the name of the mailbox for what
-/// lies in the path itself.
+/// What lies at a path: in which format, and its mailboxes. `top` is the name of the mailbox for
+/// what lies in the path itself.
 pub fn scan(path: &Path, format: Option<Format>, top: &str) -> io::Result<(Format, Vec<Folder>)> {
     let format = match format {
         Some(format) => format,

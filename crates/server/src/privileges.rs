@@ -1,8 +1,8 @@
 //! Dropping root after the ports are bound.
 //!
-//! Invariants: done while the process has one thread (the kernel keeps credentials by thread), before
-//! anything of a peer is read; supplementary groups go first, then the group, then the user; afterwards
-//! it is verified that root cannot be had back.
+//! Invariants: done while the process has one thread (the kernel keeps credentials by thread),
+//! before anything of a peer is read; supplementary groups go first, then the group, then the
+//! user; afterwards it is verified that root cannot be had back.
 
 use rustix::{
     fs::{Gid, Uid},

@@ -16,9 +16,9 @@ use crate::{
     notify::notify,
     protocol::Protocol,
     sessions::Sessions,
+    stack::Stack,
     tls::{Certificates, Tls, TlsError},
 };
-use account::Accounts;
 use std::{
     io,
     net::SocketAddr,
@@ -45,10 +45,8 @@ pub struct Parts {
     pub metrics: Option<std::net::TcpListener>,
     /// Certificates, if any.
     pub certificates: Option<Arc<Certificates>>,
-    /// The accounts, opened.
-    pub accounts: Arc<Accounts>,
-    /// Makes up what unknown logins are told.
-    pub secret: [u8; 32],
+    /// Store and accounts, opened.
+    pub stack: Stack,
 }
 
 /// What goes wrong with a server.
@@ -96,71 +94,96 @@ pub async fn run(
     parts: Parts,
     ready: impl FnOnce(&[(Protocol, SocketAddr)]),
 ) -> Result<(), ServiceError> {
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     let hangup = signal(SignalKind::hangup())?;
-    let Parts { config, bound, metrics, certificates, accounts, secret } = parts;
-    let (down, shutdown) = watch::channel(false);
+    let store = parts.stack.store();
     let (open, mut closed) = mpsc::channel(1);
-    let counters = Metrics::new();
-    let admission = Admission::new(config.connections);
-    let auth =
-        Authenticator::new(config.logins, &secret, Arc::clone(&admission), Arc::clone(&counters));
-    let context = Arc::new(Context {
-        accounts: Arc::clone(&accounts),
-        host_name: config.host_name.clone(),
-        auth,
-        admission: Arc::clone(&admission),
-        metrics: Arc::clone(&counters),
-    });
-    let door = Door {
-        admission: Arc::clone(&admission),
-        metrics: Arc::clone(&counters),
-        numbers: Arc::new(AtomicU64::new(0)),
-        handshake_seconds: config.timeouts.handshake_seconds,
-        shutdown: shutdown.clone(),
-    };
-    let tls = certificates.map(Tls::new).transpose()?;
-    let service = Service { config, context, tls, door, open, down };
+    let (service, bound, metrics) = Service::new(parts, open)?;
 
     let addresses = service.listen(bound)?;
-    let socket = socket::bind(&service.config.data)?;
-    let admin = Admin::new(accounts, &service.config.data, Some(admission));
-    tokio::spawn(socket::serve(socket, Arc::new(admin), shutdown.clone()));
-    if let Some(listener) = metrics {
-        let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(metrics::http::serve(listener, counters, shutdown.clone()));
-    }
+    service.administer(metrics)?;
     if let Some(tls) = &service.tls {
         tokio::spawn(watch_certificates(Arc::clone(tls.certificates()), hangup));
     }
     ready(&addresses);
     notify("READY=1");
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    any(&mut signals).await;
     notify("STOPPING=1");
     let seconds = service.config.timeouts.shutdown_seconds;
     tracing::info!(connections = service.door.admission.connections(), seconds, "stopping");
     service.down.send_replace(true);
-    let path = socket::path(&service.config.data);
+    let _ = std::fs::remove_file(socket::path(&service.config.data));
     drop(service);
-    let _ = std::fs::remove_file(path);
     tokio::select! {
         _ = closed.recv() => {}
         () = sleep(Duration::from_secs(seconds.into())) => {
             tracing::warn!("some connections did not end in time");
         }
         // A second signal does not wait.
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = any(&mut signals) => {}
     }
+    // Waits for the disk; nothing else is left to do in this thread.
+    let _ = tokio::task::spawn_blocking(move || store.close()).await;
     Ok(())
 }
 
+async fn any([one, two]: &mut [Signal; 2]) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = two.recv() => {}
+    }
+}
+
 impl Service {
+    /// Nothing runs yet; sockets are given back.
+    fn new(
+        parts: Parts,
+        open: mpsc::Sender<()>,
+    ) -> Result<(Self, Vec<Bound>, Option<std::net::TcpListener>), ServiceError> {
+        let Parts { config, bound, metrics, certificates, stack } = parts;
+        let (down, shutdown) = watch::channel(false);
+        let counters = Metrics::new();
+        let admission = Admission::new(config.connections);
+        let auth = Authenticator::new(
+            config.logins,
+            &stack.secret,
+            Arc::clone(&admission),
+            Arc::clone(&counters),
+        );
+        let door = Door {
+            admission: Arc::clone(&admission),
+            metrics: Arc::clone(&counters),
+            numbers: Arc::new(AtomicU64::new(0)),
+            handshake_seconds: config.timeouts.handshake_seconds,
+            shutdown,
+        };
+        let context = Arc::new(Context {
+            accounts: stack.accounts,
+            host_name: config.host_name.clone(),
+            auth,
+            admission,
+            metrics: counters,
+        });
+        let tls = certificates.map(Tls::new).transpose()?;
+        Ok((Self { config, context, tls, door, open, down }, bound, metrics))
+    }
+
+    /// Starts what the person who runs it talks to.
+    fn administer(&self, metrics: Option<std::net::TcpListener>) -> Result<(), ServiceError> {
+        let shutdown = &self.door.shutdown;
+        let data = &self.config.data;
+        let accounts = Arc::clone(&self.context.accounts);
+        let admin = Admin::new(accounts, data, Some(Arc::clone(&self.context.admission)));
+        tokio::spawn(socket::serve(socket::bind(data)?, Arc::new(admin), shutdown.clone()));
+        if let Some(listener) = metrics {
+            let counters = Arc::clone(&self.context.metrics);
+            let listener = TcpListener::from_std(listener)?;
+            tokio::spawn(metrics::http::serve(listener, counters, shutdown.clone()));
+        }
+        Ok(())
+    }
+
     /// Starts every listener.
     fn listen(&self, bound: Vec<Bound>) -> Result<Vec<(Protocol, SocketAddr)>, ServiceError> {
         let mut addresses = Vec::new();
@@ -235,8 +258,8 @@ async fn connection(line: Arc<Line>, taken: Taken) {
     drop((place, counted, open));
 }
 
-/// Reads certificates again when they changed or on SIGHUP; what cannot be read is reported, and the
-/// old ones stay.
+/// Reads certificates again when they changed or on SIGHUP; what cannot be read is reported, and
+/// the old ones stay.
 async fn watch_certificates(certificates: Arc<Certificates>, mut hangup: Signal) {
     loop {
         let asked = timeout(CERTIFICATES_EVERY, hangup.recv()).await.is_ok();

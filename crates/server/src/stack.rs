@@ -1,38 +1,71 @@
 //! The store and the accounts of a data folder, opened.
+//!
+//! Invariant: the folder's master key is there before the store is made; a store whose key is
+//! gone is never opened under a new one.
 
 use crate::{clock::SystemClock, config::Config, data};
 use account::{Accounts, MasterKey};
 use aws_lc_rs::hmac;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use store::{Blobs, Embedded, Kv, LocalBus};
 
-/// What a data folder gives.
+/// What a data folder gives. Kept until the store is closed.
 pub struct Stack {
     /// The accounts.
     pub accounts: Arc<Accounts>,
     /// For made-up keys of unknown logins; derived from the master key.
     pub secret: [u8; 32],
+    store: Arc<Embedded>,
 }
 
-/// Opens the store of the configuration's data folder. Whoever holds it open locks it.
-pub async fn open(config: &Config) -> Result<Stack, String> {
-    let folder = &config.data;
-    let io = |error: std::io::Error| format!("{}: {error}", folder.display());
-    data::folder(folder).map_err(io)?;
-    let store_folder = folder.join("store");
-    let master = data::master_key(folder, !store_folder.exists()).map_err(io)?;
-    let secret = decoy_secret(&master);
-    let options = config.account_options();
-    let accounts = accounts(&store_folder, master, options).await?;
-    Ok(Stack { accounts, secret })
+impl Stack {
+    /// Opens the store of the configuration's data folder. Whoever holds it open locks it.
+    pub async fn open(config: &Config) -> Result<Self, String> {
+        let folder = &config.data;
+        let io = |error: std::io::Error| format!("{}: {error}", folder.display());
+        data::folder(folder).map_err(io)?;
+        let path = store_folder(folder);
+        let master = data::master_key(folder, !path.exists()).map_err(io)?;
+        let secret = decoy_secret(&master);
+        data::folder(&path).map_err(io)?;
+        let store = tokio::task::spawn_blocking(move || open_store(&path)).await;
+        let store = store.map_err(|error| error.to_string())??;
+        let accounts = Accounts::open(
+            Arc::clone(&store) as Arc<dyn Kv>,
+            Arc::clone(&store) as Arc<dyn Blobs>,
+            Arc::new(LocalBus::default()),
+            master,
+            Arc::new(SystemClock),
+            config.account_options(),
+        )
+        .await
+        .map_err(|error| format!("{}: {error}", folder.display()))?;
+        Ok(Self { accounts, secret, store })
+    }
+
+    /// The store, to be closed last.
+    #[must_use]
+    pub fn store(&self) -> Arc<Embedded> {
+        Arc::clone(&self.store)
+    }
 }
 
-async fn accounts(
-    folder: &Path,
-    master: MasterKey,
-    options: account::Options,
-) -> Result<Arc<Accounts>, String> {
-    let _ = (folder, master, options, SystemClock);
-    Err("no store".to_owned())
+fn store_folder(data: &Path) -> PathBuf {
+    data.join("store")
+}
+
+fn open_store(path: &Path) -> Result<Arc<Embedded>, String> {
+    Embedded::open(path, store::Options::default())
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Makes the index of the store anew from its log. No server may run.
+pub fn rebuild(config: &Config) -> Result<(), String> {
+    let _ = store_folder(&config.data);
+    Err("this store has no log to rebuild from".to_owned())
 }
 
 fn decoy_secret(master: &MasterKey) -> [u8; 32] {
@@ -41,10 +74,4 @@ fn decoy_secret(master: &MasterKey) -> [u8; 32] {
     let mut secret = [0; 32];
     secret.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
     secret
-}
-
-/// Makes the index of the store anew from its log. No server may run.
-pub fn rebuild(config: &Config) -> Result<(), String> {
-    let _ = config;
-    Err("no store".to_owned())
 }

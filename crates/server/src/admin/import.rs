@@ -1,8 +1,9 @@
-//! Importing, nothing twice: a journal for each account remembers what came in, by mailbox and content.
+//! Importing, nothing twice: a journal for each account remembers what came in, by mailbox and
+//! content.
 //!
 //! Invariants: before a batch is appended the journal durably says where it will go; after a crash
-//! what did arrive is found there by content, so neither a message nor its record is lost or doubled.
-//! The journal is of this installation only; it holds hashes, no mail.
+//! what did arrive is found there by content, so neither a message nor its record is lost or
+//! doubled. The journal is of this installation only; it holds hashes, no mail.
 
 use super::{Failure, ImportBatch, Reply, perform::Admin, perform::told};
 use crate::admin::mailboxes::{flags_of, whole};

@@ -1,8 +1,8 @@
 //! Logins that were right a moment ago, so that a phone that connects every minute does not cost a
 //! password hash each time.
 //!
-//! Invariants: holds no password, only a tag under a key that is drawn at start and never leaves the
-//! process; a changed password is another generation, which no tag knows; bounded.
+//! Invariants: holds no password, only a tag under a key that is drawn at start and never leaves
+//! the process; a changed password is another generation, which no tag knows; bounded.
 
 use account::Credentials;
 use aws_lc_rs::{hmac, rand};

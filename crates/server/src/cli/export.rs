@@ -1,7 +1,7 @@
 //! `palomar export`: a mailbox after the other, page by page.
 //!
-//! A Maildir is written so that a second export adds what is new and changes what changed; an mbox is
-//! written anew under another name and takes its place when it is whole.
+//! A Maildir is written so that a second export adds what is new and changes what changed; an
+//! mbox is written anew under another name and takes its place when it is whole.
 
 use super::{Stop, args::ExportJob, code, import::progress, print::Out};
 use crate::{

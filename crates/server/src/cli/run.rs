@@ -28,8 +28,8 @@ pub fn serve(place: &Place) -> Result<(), Stop> {
     drop_rights(&config)?;
     let runtime = runtime()?;
     runtime.block_on(async {
-        let Stack { accounts, secret } = stack::open(&config).await?;
-        let parts = Parts { config, bound, metrics, certificates, accounts, secret };
+        let stack = Stack::open(&config).await?;
+        let parts = Parts { config, bound, metrics, certificates, stack };
         let ready = |addresses: &[_]| tracing::info!(listeners = addresses.len(), "ready");
         service::run(parts, ready).await.map_err(|error| Stop::from(error.to_string()))
     })
@@ -53,10 +53,9 @@ pub fn dev(place: &Place, port_offset: u16, json: bool) -> Result<(), Stop> {
     privileges::raise_descriptors();
     let runtime = runtime()?;
     runtime.block_on(async {
-        let Stack { accounts, secret } = stack::open(&config).await?;
-        let people = dev::accounts(&accounts, data, &ports).await?;
-        let certificates = Some(certificates);
-        let parts = Parts { config, bound, metrics, certificates, accounts, secret };
+        let stack = Stack::open(&config).await?;
+        let people = dev::accounts(&stack.accounts, data, &ports).await?;
+        let parts = Parts { config, bound, metrics, certificates: Some(certificates), stack };
         let ready = |_: &[_]| {
             if json {
                 println!("{}", dev::json(&ports, &people, &ca));

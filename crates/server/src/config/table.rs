@@ -24,7 +24,8 @@ pub const SETTINGS: &[Setting] = &[
         name: "host_name",
         unit: "name",
         default: "\"localhost\"",
-        doc: "Name of this server in greetings and trace headers; a domain name that resolves to it.",
+        doc: "Name of this server in greetings and trace headers; a domain name that resolves to \
+              it.",
         set: |config, value| {
             config.host_name = read::host_name(value)?;
             Ok(())

@@ -1,7 +1,7 @@
 //! A certificate authority of a data folder, and the server's certificate under it.
 //!
-//! Invariants: the authority is made once and kept, so that a client that trusts it goes on doing so;
-//! the server's certificate is made anew when it is a month old; keys are 0600.
+//! Invariants: the authority is made once and kept, so that a client that trusts it goes on doing
+//! so; the server's certificate is made anew when it is a month old; keys are 0600.
 
 use crate::data;
 use rcgen::{

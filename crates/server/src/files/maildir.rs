@@ -1,5 +1,5 @@
-//! Maildir, with Maildir++ folders (`.Sent`, `.Lists.Rust`) and nested ones, flags in the file names,
-//! keywords in `dovecot-keywords`.
+//! Maildir, with Maildir++ folders (`.Sent`, `.Lists.Rust`) and nested ones, flags in the file
+//! names, keywords in `dovecot-keywords`.
 
 use super::{DEPTH_MAX, FileMessage, Folder, entries, file_name, read_file, with_crlf, with_lf};
 use hashbrown::HashMap;

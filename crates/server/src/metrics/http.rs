@@ -1,7 +1,7 @@
 //! `GET /metrics` over HTTP/1.1 (RFC 9112): one request a connection, nothing else.
 //!
-//! Limits: a request of at most [`REQUEST_OCTETS_MAX`] within [`REQUEST_TIME`]; a few connections at
-//! once. Meant for a loopback address.
+//! Limits: a request of at most [`REQUEST_OCTETS_MAX`] within [`REQUEST_TIME`]; a few connections
+//! at once. Meant for a loopback address.
 
 use super::Metrics;
 use std::{io, sync::Arc, time::Duration};
