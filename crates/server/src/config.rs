@@ -11,7 +11,7 @@ pub use table::SETTINGS;
 
 use crate::{
     admission::ConnectionLimits, auth::LoginLimits, listener::ListenerConfig, pace::Timeouts,
-    tls::CertificateFiles,
+    protocol::Protocol, tls::CertificateFiles,
 };
 use std::{
     fmt::{self, Write as _},
@@ -71,6 +71,8 @@ pub struct Config {
     pub mail: MailLimits,
     /// Time-outs.
     pub timeouts: Timeouts,
+    /// `command_seconds` of SMTP and LMTP.
+    pub smtp_command_seconds: u32,
 }
 
 /// Limits of accounts and messages.
@@ -145,6 +147,20 @@ impl Config {
         }
     }
 
+    /// Time-outs of a protocol.
+    #[must_use]
+    pub const fn timeouts_of(&self, protocol: Protocol) -> Timeouts {
+        let command_seconds = match protocol {
+            Protocol::Imaps | Protocol::Imap | Protocol::Pop3s | Protocol::Pop3 => {
+                self.timeouts.command_seconds
+            }
+            Protocol::Submissions | Protocol::Submission | Protocol::Smtp | Protocol::Lmtp => {
+                self.smtp_command_seconds
+            }
+        };
+        Timeouts { command_seconds, ..self.timeouts }
+    }
+
     /// Account settings.
     #[must_use]
     pub fn account_options(&self) -> account::Options {
@@ -194,7 +210,6 @@ pub fn help() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Protocol;
 
     #[test]
     fn defaults_are_read() {

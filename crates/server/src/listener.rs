@@ -247,3 +247,109 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 5);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::ConnectionLimits;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        sync::mpsc,
+    };
+
+    struct World {
+        address: SocketAddr,
+        taken: mpsc::UnboundedReceiver<Taken>,
+        _down: watch::Sender<bool>,
+    }
+
+    fn world(proxy: &[&str], each: u32) -> World {
+        let config = ListenerConfig {
+            protocol: Protocol::Pop3,
+            address: "127.0.0.1:0".parse().unwrap(),
+            proxy: proxy.iter().map(|text| Network::parse(text).unwrap()).collect(),
+        };
+        let bound = bind(config).unwrap();
+        let address = bound.address().unwrap();
+        let limits = ConnectionLimits { connections_max: 100, connections_per_address_max: each };
+        let (down, shutdown) = watch::channel(false);
+        let door = Door {
+            admission: Admission::new(limits),
+            metrics: Metrics::new(),
+            numbers: Arc::default(),
+            handshake_seconds: 5,
+            shutdown,
+        };
+        let (sender, taken) = mpsc::unbounded_channel();
+        tokio::spawn(door.accept(bound, move |taken| {
+            let sender = sender.clone();
+            async move {
+                let _ = sender.send(taken);
+            }
+        }));
+        World { address, taken, _down: down }
+    }
+
+    async fn heard(stream: &mut TcpStream) -> String {
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text).await;
+        text
+    }
+
+    #[tokio::test]
+    async fn beyond_the_limit_of_an_address_a_client_hears_why() {
+        let mut world = world(&[], 1);
+        let _one = TcpStream::connect(world.address).await.unwrap();
+        let taken = world.taken.recv().await.unwrap();
+        assert_eq!(taken.peer.address.ip(), world.address.ip());
+        let mut two = TcpStream::connect(world.address).await.unwrap();
+        assert_eq!(heard(&mut two).await, "-ERR [SYS/TEMP] Too many connections\r\n");
+        drop(taken);
+        let _three = TcpStream::connect(world.address).await.unwrap();
+        assert_eq!(world.taken.recv().await.unwrap().peer.id, 3);
+    }
+
+    #[tokio::test]
+    async fn a_trusted_proxy_tells_who_it_is_for() {
+        let mut world = world(&["127.0.0.0/8"], 1);
+        for (client, header) in [
+            ("192.0.2.7:1234", "PROXY TCP4 192.0.2.7 198.51.100.1 1234 110\r\n"),
+            ("192.0.2.8:1234", "PROXY TCP4 192.0.2.8 198.51.100.1 1234 110\r\n"),
+        ] {
+            let mut stream = TcpStream::connect(world.address).await.unwrap();
+            stream.write_all(header.as_bytes()).await.unwrap();
+            stream.write_all(b"CAPA\r\n").await.unwrap();
+            let mut taken = world.taken.recv().await.unwrap();
+            assert_eq!(taken.peer.address.to_string(), client);
+            assert_eq!(taken.peer.local.to_string(), "198.51.100.1:110");
+            let mut line = [0; 6];
+            taken.stream.read_exact(&mut line).await.unwrap();
+            assert_eq!(&line, b"CAPA\r\n");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_limit_is_of_the_address_that_the_proxy_tells() {
+        let mut world = world(&["127.0.0.1"], 1);
+        let header = b"PROXY TCP4 192.0.2.7 198.51.100.1 1234 110\r\n";
+        let mut one = TcpStream::connect(world.address).await.unwrap();
+        one.write_all(header).await.unwrap();
+        let _taken = world.taken.recv().await.unwrap();
+        let mut two = TcpStream::connect(world.address).await.unwrap();
+        two.write_all(header).await.unwrap();
+        assert!(heard(&mut two).await.starts_with("-ERR"));
+    }
+
+    #[tokio::test]
+    async fn others_may_not_claim_to_be_a_proxy() {
+        let world = world(&["10.0.0.0/8"], 1);
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        let _ = stream.write_all(b"PROXY TCP4 192.0.2.7 198.51.100.1 1234 110\r\n").await;
+        assert_eq!(heard(&mut stream).await, "");
+        let mut quiet = self::world(&["127.0.0.1"], 1);
+        let mut stream = TcpStream::connect(quiet.address).await.unwrap();
+        stream.write_all(b"USER ana\r\nPASS secret\r\n").await.unwrap();
+        assert_eq!(heard(&mut stream).await, "");
+        assert!(quiet.taken.try_recv().is_err());
+    }
+}

@@ -198,7 +198,7 @@ impl Service {
                 return Err(TlsError::Settings(why).into());
             }
             let shared = Shared {
-                timeouts: self.config.timeouts,
+                timeouts: self.config.timeouts_of(protocol),
                 handshake,
                 octets: self.context.metrics.octets(protocol),
             };

@@ -174,8 +174,15 @@ pub const SETTINGS: &[Setting] = &[
         "timeouts.command_seconds",
         "seconds",
         "1800",
-        "Between commands.",
+        "Between commands of imap and pop3.",
         timeouts.command_seconds
+    ),
+    row!(
+        "timeouts.smtp_command_seconds",
+        "seconds",
+        "300",
+        "Between commands of smtp, submission and lmtp.",
+        smtp_command_seconds
     ),
     row!(
         "timeouts.middle_seconds",

@@ -248,6 +248,21 @@ async fn shutdown_lets_the_machine_speak() {
     world.hear_end("going down\n").await;
 }
 
+#[tokio::test]
+async fn an_idle_connection_costs_little() {
+    let (_client, server) = duplex(1 << 10);
+    let (_news, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let (_down, shutdown) = watch::channel(false);
+    let bridge = ToyBridge { news: receiver, largest: Arc::default() };
+    let machine = Toy::default();
+    let own = size_of_val(&bridge) + size_of_val(&machine);
+    let shared = Shared { timeouts: TIMEOUTS, handshake: None, octets: Octets::default() };
+    let driver = Driver::new(server, (machine, bridge), Arc::new(shared), shutdown);
+    // Twice its own size at most for moving it in, and what a wait needs.
+    let octets = size_of_val(&driver.run(true));
+    assert!(octets <= 2 * own + 2048, "{octets}");
+}
+
 mod tls {
     use super::*;
     use crate::{
