@@ -4,19 +4,27 @@
 //! protocol's wire form, an account, a socket or a clock.
 
 pub mod address;
-pub mod flags;
-pub mod ids;
-
-pub use address::{Address, Domain};
-pub use flags::{Flags, Keyword, SystemFlags};
-pub use ids::{AccountId, MailboxId, MessageId, ModSeq, ThreadId, Uid, UidValidity};
 pub mod envelope;
+pub mod flags;
 pub mod header;
+pub mod ids;
 pub mod mime;
 pub mod set;
 pub mod text;
 pub mod thread;
 
-pub use envelope::{Envelope, Mailbox};
-pub use mime::{Encoding, Part, PartKind, Structure};
+mod casemap;
+mod charset;
+mod date;
+mod html;
+mod lexical;
+mod packed;
+mod parameter;
+mod punycode;
+
+pub use address::{Address, Domain};
+pub use envelope::{Envelope, EnvelopeRef, Mailbox};
+pub use flags::{Flags, Keyword, SystemFlags};
+pub use ids::{AccountId, MailboxId, MessageId, ModSeq, ThreadId, Uid, UidValidity};
+pub use mime::{Encoding, Part, PartKind, Structure, StructureRef};
 pub use set::NumberSet;

@@ -1,5 +1,30 @@
 //! MIME structure with exact offsets (RFC 2045, RFC 2046): what BODYSTRUCTURE, BODY[section],
 //! BINARY and search stand on. Never fails: a malformed message is some message.
+//!
+//! Invariants of a parsed [`Structure`]: parts stand in the order of their headers in the message
+//! (each before its children, children one after the other); a part's body begins where its header
+//! ends; a child lies within its parent's body; header lines are whole. So headers, bodies of
+//! leaves and what lies between them are the message, octet for octet.
+//!
+//! How malformed mail is read:
+//! - A Content-Type without `type/subtype`, or a multipart without boundary, is text/plain
+//!   (RFC 2045 §5.2), a leaf.
+//! - A multipart in which no delimiter is found has one child: text/plain, without header, with
+//!   the whole body. IMAP's grammar wants a child, and so nobody loses sight of the text.
+//! - An inner multipart ends where an outer delimiter stands; the last part of a multipart
+//!   without close delimiter goes on to the end.
+//! - message/rfc822 and message/global with base64, quoted-printable or an unknown encoding
+//!   (RFC 2046 §5.2.1 forbids it) is a leaf.
+//! - A container past a limit is a leaf; a multipart then is named application/octet-stream.
+//! - Octets past 4 GiB are not looked at: offsets have 32 bits.
+
+mod decode;
+mod packed;
+mod parse;
+
+pub(crate) use decode::base64;
+pub use decode::decode;
+pub use packed::{KindRef, Languages, ParametersRef, PartRef, StructureRef};
 
 use crate::envelope::Envelope;
 use std::ops::Range;
@@ -15,8 +40,11 @@ pub struct Limits {
     pub fields_max: usize,
     /// Octets of one part's header that are looked at.
     pub header_octets_max: usize,
-    /// Parameters of one Content-Type or Content-Disposition (CVE-2026-27859).
+    /// Parameters of one Content-Type or Content-Disposition (CVE-2026-27859), and tags of one
+    /// Content-Language.
     pub parameters_max: usize,
+    /// Elements of the address lists of a message, those of the messages inside it included.
+    pub addresses_max: usize,
 }
 
 impl Default for Limits {
@@ -27,6 +55,7 @@ impl Default for Limits {
             fields_max: 2_000,
             header_octets_max: 1 << 20,
             parameters_max: 64,
+            addresses_max: 10_000,
         }
     }
 }
@@ -46,6 +75,21 @@ pub enum Encoding {
     Base64,
     /// Anything else, as written: its content cannot be decoded.
     Other(String),
+}
+
+impl Encoding {
+    /// As IMAP and MIME write it, in lower case but for [`Encoding::Other`].
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::SevenBit => "7bit",
+            Self::EightBit => "8bit",
+            Self::Binary => "binary",
+            Self::QuotedPrintable => "quoted-printable",
+            Self::Base64 => "base64",
+            Self::Other(name) => name,
+        }
+    }
 }
 
 /// What a part is made of.
@@ -114,36 +158,78 @@ pub enum Slice {
     Text,
 }
 
-impl Structure {
-    /// Parses a message.
+impl Part {
+    /// The value of a Content-Type parameter, by its name in lower case.
     #[must_use]
-    pub fn parse(_message: &[u8], _limits: &Limits) -> Self {
-        todo!()
+    pub fn parameter(&self, name: &str) -> Option<&[u8]> {
+        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
     }
-    /// Index of the part that an IMAP part path names (RFC 9051 §6.4.5.1: `1` of a
-    /// non-multipart is the message's own body; numbers go through message/rfc822).
+
+    /// The file name of Content-Disposition, else the `name` of Content-Type.
     #[must_use]
-    pub fn part(&self, _path: &[u32]) -> Option<usize> {
-        todo!()
-    }
-    /// Octets that a section names, or `None` when there is no such part or slice.
-    #[must_use]
-    pub fn section(&self, _path: &[u32], _slice: Slice) -> Option<Range<u32>> {
-        todo!()
-    }
-    /// A compact form for storing, readable by [`Structure::unpack`] for ever.
-    pub fn pack(&self, _out: &mut Vec<u8>) {
-        todo!()
-    }
-    /// Reads what [`Structure::pack`] wrote; gives the rest. `None` for damaged bytes.
-    #[must_use]
-    pub fn unpack(_bytes: &[u8]) -> Option<(Self, &[u8])> {
-        todo!()
+    pub fn file_name(&self) -> Option<&[u8]> {
+        let disposition = self.disposition.iter().flat_map(|(_, parameters)| parameters);
+        let given = disposition.into_iter().find(|(name, _)| name == "filename");
+        given.map(|(_, value)| value.as_slice()).or_else(|| self.parameter("name"))
     }
 }
 
-/// Decodes a body of its transfer encoding; `None` for [`Encoding::Other`] (RFC 3516 UNKNOWN-CTE).
-#[must_use]
-pub fn decode<'a>(_body: &'a [u8], _encoding: &Encoding) -> Option<std::borrow::Cow<'a, [u8]>> {
-    todo!()
+impl Structure {
+    /// Parses a message.
+    #[must_use]
+    pub fn parse(message: &[u8], limits: &Limits) -> Self {
+        parse::structure(message, limits)
+    }
+
+    /// Index of the part that an IMAP part path names (RFC 9051 §6.4.5.1: `1` of a
+    /// non-multipart is the message's own body; numbers go through message/rfc822).
+    #[must_use]
+    pub fn part(&self, path: &[u32]) -> Option<usize> {
+        // Where the next number counts: the parts of this message or multipart …
+        let mut container = 0;
+        // … unless this leaf is the only part of its message, and has been named.
+        let mut named: Option<usize> = None;
+        for (at, number) in path.iter().enumerate() {
+            if at > 0 {
+                let index = named?;
+                container = match &self.parts.get(index)?.kind {
+                    PartKind::Leaf => return None,
+                    PartKind::Multipart(_) => index,
+                    PartKind::Message(_, inner) => *inner as usize,
+                };
+            }
+            named = Some(match &self.parts.get(container)?.kind {
+                PartKind::Multipart(children) => {
+                    *children.get((*number as usize).checked_sub(1)?)? as usize
+                }
+                PartKind::Leaf | PartKind::Message(..) if *number == 1 => container,
+                _ => return None,
+            });
+        }
+        match path {
+            [] => self.parts.first().map(|_| 0),
+            _ => named,
+        }
+    }
+
+    /// Octets that a section names, or `None` when there is no such part or slice.
+    #[must_use]
+    pub fn section(&self, path: &[u32], slice: Slice) -> Option<Range<u32>> {
+        let part = self.parts.get(self.part(path)?)?;
+        let message = match (path, &part.kind) {
+            ([], _) => Some(part),
+            (_, PartKind::Message(_, inner)) => self.parts.get(*inner as usize),
+            _ => None,
+        };
+        match slice {
+            Slice::Whole if path.is_empty() => Some(part.header.start..part.body.end),
+            Slice::Whole => Some(part.body.clone()),
+            Slice::Mime => (!path.is_empty()).then(|| part.header.clone()),
+            Slice::Header => Some(message?.header.clone()),
+            Slice::Text => Some(message?.body.clone()),
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;
