@@ -50,10 +50,10 @@ impl Charset {
         if label.len() > 64 {
             return None;
         }
-        let label = label.to_ascii_lowercase().replace('_', "-");
         // `iso-8859-1*en`: a language tag of RFC 2231.
-        let label = label.split('*').next().unwrap_or_default();
-        let by_hand = match label {
+        let label = label.split('*').next().unwrap_or_default().to_ascii_lowercase();
+        let hyphened = label.replace('_', "-");
+        let by_hand = match hyphened.as_str() {
             "us-ascii" | "ascii" | "ansi-x3.4-1968" | "usascii" | "us-asci" | "iso646-us" => {
                 Self::Ascii
             }
@@ -66,7 +66,10 @@ impl Charset {
             "iso-2022-kr" | "csiso2022kr" => Self::Iso2022Kr,
             "iso-2022-cn" | "iso-2022-cn-ext" => Self::Iso2022Cn,
             "hz-gb-2312" | "hz" => Self::Hz,
-            _ => return encoding(label).map(Self::Known),
+            _ => {
+                let known = Encoding::for_label_no_replacement(label.as_bytes());
+                return known.or_else(|| encoding(&hyphened)).map(Self::Known);
+            }
         };
         Some(by_hand)
     }
@@ -84,13 +87,9 @@ impl Charset {
     }
 }
 
-/// encoding_rs by label, then by what the label was meant to be.
+/// encoding_rs by label with hyphens, then by what the label was meant to be.
 fn encoding(label: &str) -> Option<&'static Encoding> {
-    let known = |label: &str| {
-        Encoding::for_label_no_replacement(label.as_bytes())
-            // ISO 8859-8-I, KS_C_5601 and others have underscores in their only names.
-            .or_else(|| Encoding::for_label_no_replacement(label.replace('-', "_").as_bytes()))
-    };
+    let known = |label: &str| Encoding::for_label_no_replacement(label.as_bytes());
     let meant = |label: &str| -> Option<&'static Encoding> {
         let respelled = match label {
             "uft-8" | "utf" | "utf-8n" | "utf-8-sig" | "utf8mb4" | "unicode-utf-8" | "utf-08"

@@ -105,3 +105,49 @@ pub struct Flags {
     /// Keywords, each once.
     pub keywords: Vec<Keyword>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeSet, HashSet};
+
+    #[test]
+    fn system_flags_as_sets() {
+        let both = SystemFlags::SEEN.union(SystemFlags::DELETED);
+        assert!(both.contains(SystemFlags::SEEN) && both.contains(both));
+        assert!(!SystemFlags::SEEN.contains(both));
+        assert!(both.contains(SystemFlags::NONE));
+        assert_eq!(both.minus(SystemFlags::SEEN), SystemFlags::DELETED);
+        assert!(both.minus(both).is_empty());
+        let all = SystemFlags::NAMES.iter().fold(SystemFlags::NONE, |all, (_, f)| all.union(*f));
+        assert_eq!(all, SystemFlags(31));
+    }
+
+    #[test]
+    fn keywords_are_atoms() {
+        for good in ["$Forwarded", "NonJunk", "$label1", "a", "x-y.z:1", "}", "/"] {
+            assert_eq!(Keyword::parse(good).unwrap().as_str(), good);
+        }
+        for bad in
+            ["", "a b", "(", "a)b", "{", "100%", "*", "\"", "\\Seen", "]", "ñ", "a\r\n", "\x7f"]
+        {
+            assert!(Keyword::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn keyword_octets_max() {
+        assert!(Keyword::parse(&"k".repeat(KEYWORD_OCTETS_MAX)).is_some());
+        assert!(Keyword::parse(&"k".repeat(KEYWORD_OCTETS_MAX + 1)).is_none());
+    }
+
+    #[test]
+    fn keywords_compare_without_case() {
+        let words = ["$Junk", "$junk", "$JUNK", "$Other"].map(|w| Keyword::parse(w).unwrap());
+        assert_eq!(words[0], words[2]);
+        assert_ne!(words[0], words[3]);
+        assert_eq!(words.iter().collect::<HashSet<_>>().len(), 2);
+        assert_eq!(words.iter().collect::<BTreeSet<_>>().len(), 2);
+        assert!(words[0] < words[3]);
+    }
+}

@@ -387,14 +387,14 @@ mod tests {
             "<img alt=",
             "<a ='>' =\"",
         ] {
-            text(&piece.repeat(20_000), usize::MAX);
+            let _ = text(&piece.repeat(20_000), usize::MAX);
         }
     }
 
     proptest! {
         #[test]
         fn never_panics(html in "(<|>|/|a|'|\"|=| |&|#|;|!|-|p|ñ|img|alt|style){0,60}") {
-            text(&html, usize::MAX);
+            let _ = text(&html, usize::MAX);
         }
     }
 }

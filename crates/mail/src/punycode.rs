@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn nonsense() {
-        for label in ["999999999", "é", "a-!", "zzzzzzzzzzzzzzzz"] {
+        for label in ["999999999", "é", "a-!", "999999b"] {
             assert_eq!(decode(label), None, "{label}");
         }
     }

@@ -73,3 +73,51 @@ impl std::fmt::Display for NumberSet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ranges_are_put_in_order_and_merged() {
+        let set = NumberSet::of([(9, 7), (1, 2), (3, 3), (5, 5), (8, 12)]);
+        assert_eq!(set.ranges(), [(1, 3), (5, 5), (7, 12)]);
+        assert_eq!(set.to_string(), "1:3,5,7:12");
+        assert_eq!(set.len(), 10);
+        assert!(set.contains(1) && set.contains(12) && !set.contains(4) && !set.contains(13));
+    }
+
+    #[test]
+    fn edges_of_the_numbers() {
+        let all = NumberSet::of([(0, u32::MAX), (u32::MAX, u32::MAX)]);
+        assert_eq!((all.len(), all.ranges().len()), (1 << 32, 1));
+        let empty = NumberSet::default();
+        assert!(empty.is_empty() && !empty.contains(0) && empty.to_string().is_empty());
+        assert_eq!(NumberSet::of_numbers([u32::MAX, 0]).to_string(), "0,4294967295");
+    }
+
+    #[test]
+    fn pushing_in_order() {
+        let mut set = NumberSet::default();
+        for number in [1, 2, 2, 4, u32::MAX, u32::MAX] {
+            set.push(number);
+        }
+        assert_eq!(set.to_string(), "1:2,4,4294967295");
+    }
+
+    proptest! {
+        #[test]
+        fn as_a_plain_set(ranges in proptest::collection::vec((0_u32..60, 0_u32..60), 0..12)) {
+            let set = NumberSet::of(ranges.clone());
+            let plain: BTreeSet<u32> =
+                ranges.iter().flat_map(|(a, b)| *a.min(b)..=*a.max(b)).collect();
+            prop_assert_eq!(set.iter().collect::<BTreeSet<_>>(), plain.clone());
+            prop_assert_eq!(set.len(), plain.len() as u64);
+            prop_assert!((0..61).all(|n| set.contains(n) == plain.contains(&n)));
+            prop_assert!(set.ranges().windows(2).all(|w| w[0].1 + 1 < w[1].0));
+            prop_assert_eq!(NumberSet::of_numbers(plain), set);
+        }
+    }
+}

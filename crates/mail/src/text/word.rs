@@ -170,10 +170,10 @@ mod tests {
     #[test]
     fn hostile_values_are_linear() {
         for piece in ["=?", "=?a?q?", "=?a?q?b?= ", "?=", " ", "=?a?q?b?= \t"] {
-            decode_header(piece.repeat(200_000).as_bytes());
+            let _ = decode_header(piece.repeat(200_000).as_bytes());
         }
         let spaces = [&b"=?a?q?b?="[..], &b" ".repeat(1_000_000), b"x"].concat();
-        decode_header(&spaces);
+        let _ = decode_header(&spaces);
     }
 
     proptest! {
@@ -185,7 +185,7 @@ mod tests {
 
         #[test]
         fn never_panics(value in proptest::collection::vec(any::<u8>(), 0..100)) {
-            decode_header(&value);
+            let _ = decode_header(&value);
         }
     }
 }
