@@ -4,8 +4,8 @@
 //! has one form: lower case, U-labels. Printing gives what RFC 5321 may read again.
 
 use crate::punycode;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use unicode_normalization::UnicodeNormalization;
 
 /// RFC 5321 §4.5.3.1.1, counted as printed, quotes included.

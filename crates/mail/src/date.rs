@@ -129,7 +129,7 @@ fn clock_of(token: &[u8]) -> Option<(u8, u8, u8)> {
     let minute = number(parts.next()?)?;
     let second = parts.next().map_or(Some(0), number)?;
     // A leap second (RFC 5322 §3.3 allows 60) counts as the second before the next minute's.
-    (hour < 24 && minute < 60 && second <= 60).then(|| (hour, minute, second))
+    (hour < 24 && minute < 60 && second <= 60).then_some((hour, minute, second))
 }
 
 /// `+0130`, an obsolete name, or `GMT+01:00`, whose sign may stand in the token after it.

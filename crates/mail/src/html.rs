@@ -192,7 +192,7 @@ fn markup<'a>(text: &'a str, writer: &mut Writer) -> &'a str {
     let (name, attributes_on) = split(name_on, length.unwrap_or(name_on.len()));
     let (attributes, rest) = attributes(attributes_on, &mut writer.quotes_hide);
     let is = |known: &&str| known.eq_ignore_ascii_case(name);
-    if BLOCKS.iter().any(|known| is(&known)) {
+    if BLOCKS.iter().any(is) {
         writer.gap = Gap::Line;
     } else if is(&"td") || is(&"th") || is(&"option") {
         writer.gap = writer.gap.max(Gap::Space);

@@ -19,7 +19,8 @@ number!(
     AccountId(u32)
 );
 number!(
-    /// A mailbox of an account, for life: a rename keeps it, a new mailbox of that name has another.
+    /// A mailbox of an account, for life: a rename keeps it, a new mailbox of that name has
+    /// another.
     MailboxId(u32)
 );
 number!(

@@ -22,6 +22,7 @@ mod decode;
 mod packed;
 mod parse;
 
+pub use crate::parameter::Parameters;
 pub(crate) use decode::base64;
 pub use decode::decode;
 pub use packed::{KindRef, Languages, ParametersRef, PartRef, StructureRef};
@@ -119,7 +120,7 @@ pub struct Part {
     pub media_subtype: String,
     /// Content-Type parameters: names in lower case, values decoded of RFC 2231 (UTF-8 bytes where
     /// that is possible, else raw).
-    pub parameters: Vec<(String, Vec<u8>)>,
+    pub parameters: Parameters,
     /// Content-ID as written.
     pub id: Option<Vec<u8>>,
     /// Content-Description, unfolded, not decoded.
@@ -129,7 +130,7 @@ pub struct Part {
     /// Content-MD5.
     pub md5: Option<Vec<u8>>,
     /// Content-Disposition in lower case, with parameters as above.
-    pub disposition: Option<(String, Vec<(String, Vec<u8>)>)>,
+    pub disposition: Option<(String, Parameters)>,
     /// Content-Language tags.
     pub language: Vec<String>,
     /// Content-Location.

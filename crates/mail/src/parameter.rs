@@ -8,7 +8,7 @@
 use crate::charset::decode_charset;
 use crate::lexical::{after_comment, hex};
 
-/// Names in lower case, values decoded.
+/// Parameters in the order of the field: names in lower case, values decoded.
 pub type Parameters = Vec<(String, Vec<u8>)>;
 
 /// A Content-Type value: type and subtype in lower case, `None` when there is no `type/subtype`
@@ -198,8 +198,8 @@ impl Piece {
     }
 }
 
-/// Puts sections together; of a name given plainly and by RFC 2231, the latter counts (RFC 6266
-/// §4.3 says why: the plain one is for old readers). Of several plain ones the first counts.
+/// Puts sections together; of a name given plainly and by RFC 2231, the latter counts: the
+/// plain one is for old readers. Of several plain ones the first counts.
 fn join(mut pieces: Vec<Piece>) -> Parameters {
     let mut order: Vec<String> = Vec::new();
     for piece in &pieces {

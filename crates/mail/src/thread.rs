@@ -3,7 +3,8 @@
 /// Message ids of one field that count; of more, the last ones, which are the nearest ancestors.
 pub const MESSAGE_IDS_MAX: usize = 1_000;
 
-/// The base subject of RFC 5256 §2.1 of a decoded subject, and whether it marked a reply or forward.
+/// The base subject of RFC 5256 §2.1 of a decoded subject, and whether it marked a reply or
+/// forward.
 #[must_use]
 pub fn base_subject(decoded: &str) -> (String, bool) {
     // Step 1: "convert all tabs and continuations to space, multiple spaces to one".

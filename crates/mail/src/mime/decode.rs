@@ -44,17 +44,8 @@ pub fn base64(body: &[u8]) -> Vec<u8> {
     let mut rest = body;
     let (mut bits, mut digits, mut padding) = (0_u32, 0_u32, 0_u32);
     loop {
-        // Four digits in a row, the usual case.
-        while digits == 0 {
-            let Some((quantum, after)) = rest.split_first_chunk::<4>() else { break };
-            let [a, b, c, d] = quantum.map(value);
-            if (a | b | c | d) & 0xc0 != 0 {
-                break;
-            }
-            let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
-            let [_, octets @ ..] = bits.to_be_bytes();
-            out.extend_from_slice(&octets);
-            rest = after;
+        if digits == 0 {
+            rest = whole_quanta(rest, &mut out);
         }
         let Some((byte, after)) = rest.split_first() else { break };
         rest = after;
@@ -84,6 +75,21 @@ pub fn base64(body: &[u8]) -> Vec<u8> {
     // `bits` of three bytes: the first of the quantum lies in the second of the four.
     out.extend(whole.iter().take(digits.saturating_sub(1) as usize));
     out
+}
+
+/// Decodes four digits at a time, the usual case, up to anything else.
+fn whole_quanta<'a>(mut rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    while let Some((quantum, after)) = rest.split_first_chunk::<4>() {
+        let [a, b, c, d] = quantum.map(value);
+        if (a | b | c | d) & 0xc0 != 0 {
+            break;
+        }
+        let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+        let [_, octets @ ..] = bits.to_be_bytes();
+        out.extend_from_slice(&octets);
+        rest = after;
+    }
+    rest
 }
 
 /// RFC 2045 §6.7. White space at the end of a line is dropped (rule 3); `=` before anything that

@@ -175,6 +175,7 @@ impl<'a> StructureRef<'a> {
 }
 
 /// What a packed part is made of.
+#[allow(clippy::large_enum_variant)] // Lives on the stack, one at a time.
 #[derive(Clone, Copy, Debug)]
 pub enum KindRef<'a> {
     /// Neither of the others.

@@ -70,7 +70,8 @@ fn check_invariants(structure: &Structure, message: &[u8]) {
 const NESTED: &str = "Subject: x\r\nContent-Type: multipart/mixed; boundary=out\r\n\r\n\
     preamble\r\n--out\r\nContent-Type: text/html\r\n\r\none\r\n\
     --out \t\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\
-    Content-Type: multipart/mixed; boundary=\"in\"\r\n\r\n--in\r\n\r\na\r\n\r\n--in\r\n\r\nb\r\n--in--\r\n\
+    Content-Type: multipart/mixed; boundary=\"in\"\r\n\r\n--in\r\n\r\na\r\n\r\n\
+    --in\r\n\r\nb\r\n--in--\r\n\
     epilogue\r\n--out\r\n\r\nplain\r\n--out--\r\nepilogue\r\n";
 
 #[test]
@@ -246,7 +247,8 @@ fn encoded_messages_are_leaves() {
 #[test]
 fn fields_of_a_part() {
     let structure = parse(
-        "content-type: image/png; name=x.png\r\nContent-ID: <1@x>\r\nContent-Description: a\r\n b\r\n\
+        "content-type: image/png; name=x.png\r\nContent-ID: <1@x>\r\n\
+         Content-Description: a\r\n b\r\n\
          Content-MD5: Q2hlY2s=\r\nContent-Disposition: Attachment; filename*=utf-8''%C3%B1\r\n\
          Content-Language: es, de (x),,\r\nContent-Location: http://x/\r\n\
          CONTENT-TRANSFER-ENCODING: X-UUencode\r\n\r\n1\r\n2\n3",
@@ -416,7 +418,11 @@ fn messages() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_message_keeps_the_invariants(message in messages(), depth_max in 0_usize..4, parts_max in 0_usize..8) {
+    fn any_message_keeps_the_invariants(
+        message in messages(),
+        depth_max in 0_usize..4,
+        parts_max in 0_usize..8,
+    ) {
         check_invariants(&parse(&message), message.as_bytes());
         let limits = Limits { depth_max, parts_max, ..Limits::default() };
         let structure = Structure::parse(message.as_bytes(), &limits);

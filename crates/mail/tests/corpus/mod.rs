@@ -1,5 +1,7 @@
 //! The messages that tests walk: the folder that `PALOMAR_CORPUS` names, else the repository's.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::path::{Path, PathBuf};
 
 /// The folder.
