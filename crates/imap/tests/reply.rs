@@ -4,6 +4,8 @@
 
 use imap::types::{FetchItem, Partial, Section, SectionText};
 use imap::{FetchWriter, Limits, Options, Session};
+use mail::envelope::EnvelopeRef;
+use mail::mime::StructureRef;
 use mail::{Encoding, Envelope, Mailbox, ModSeq, Part, PartKind, Structure, SystemFlags, Uid};
 use std::sync::Arc;
 use wire::{Machine as _, Step};
@@ -195,7 +197,10 @@ fn quirk_18_envelopes() {
              NIL NIL {{4}}\r\na\r\nb \"<\\\"q\\\"@x>\")"
         )
     };
-    let write = |fetch: &mut FetchWriter<'_>| fetch.envelope(&envelope());
+    let mut packed = Vec::new();
+    envelope().pack(&mut packed);
+    let (envelope, _) = EnvelopeRef::unpack(&packed).unwrap();
+    let write = |fetch: &mut FetchWriter<'_>| fetch.envelope(&envelope);
     check("", write, expected("{11}\r\nGrüße \"x\"").as_bytes());
     check("IMAP4rev2", write, expected("\"Grüße \\\"x\\\"\"").as_bytes());
     check("UTF8=ACCEPT", write, expected("\"Grüße \\\"x\\\"\"").as_bytes());
@@ -220,6 +225,12 @@ fn part(media_type: &str, media_subtype: &str, body: std::ops::Range<u32>) -> Pa
     }
 }
 
+fn packed(parts: Vec<Part>) -> Vec<u8> {
+    let mut packed = Vec::new();
+    Structure { parts }.pack(&mut packed);
+    packed
+}
+
 #[test]
 fn body_of_one_text_part() {
     let mut text = part("text", "plain", 10..52);
@@ -232,7 +243,7 @@ fn body_of_one_text_part() {
         Some(("attachment".to_owned(), vec![("filename".to_owned(), b"a.txt".to_vec())]));
     text.language = vec!["de".to_owned(), "en".to_owned()];
     text.location = Some(b"http://x/".to_vec());
-    let structure = Structure { parts: vec![text] };
+    let structure = packed(vec![text]);
     let common = "(\"TEXT\" \"PLAIN\" (\"charset\" \"utf-8\") \"<1@x>\" \"A \\\"text\\\"\" \
                   \"x-odd\" 42 3";
     let expected = format!(
@@ -240,8 +251,8 @@ fn body_of_one_text_part() {
          (\"de\" \"en\") \"http://x/\")"
     );
     let write = |fetch: &mut FetchWriter<'_>| {
-        fetch.body(&structure);
-        fetch.body_structure(&structure);
+        fetch.body(StructureRef::open(&structure).unwrap());
+        fetch.body_structure(StructureRef::open(&structure).unwrap());
     };
     check("", write, expected.as_bytes());
 }
@@ -260,19 +271,19 @@ fn body_of_a_multipart_with_a_message_inside() {
     // A message/rfc822 that is transfer-encoded cannot be entered.
     let mut opaque = part("message", "rfc822", 0..9);
     opaque.encoding = Encoding::Base64;
-    let structure = Structure { parts: vec![mixed, image, message, empty, opaque] };
+    let structure = packed(vec![mixed, image, message, empty, opaque]);
     let nothing = "(\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 0 0)";
     let expected = format!(
         "BODY ((\"IMAGE\" \"PNG\" NIL NIL NIL \"7BIT\" 7)(\"MESSAGE\" \"RFC822\" NIL NIL NIL \
          \"7BIT\" 50 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) ({nothing} \"ALTERNATIVE\") 3)\
          (\"APPLICATION\" \"OCTET-STREAM\" NIL NIL NIL \"BASE64\" 9) \"MIXED\")"
     );
-    check("", |fetch| fetch.body(&structure), expected.as_bytes());
+    check("", |fetch| fetch.body(StructureRef::open(&structure).unwrap()), expected.as_bytes());
     let end = b" \"MIXED\" (\"boundary\" \"b\") NIL \"de\" NIL)\r\n";
     let mut session = session("");
     let mut reply = session.reply();
     let mut fetch = reply.fetch(1);
-    fetch.body_structure(&structure);
+    fetch.body_structure(StructureRef::open(&structure).unwrap());
     fetch.end();
     let line = session.outbox().take();
     assert!(line.strip_suffix(b")\r\n").unwrap().ends_with(end.strip_suffix(b"\r\n").unwrap()));

@@ -4,7 +4,9 @@ use super::structure::{write_body, write_envelope};
 use super::{FetchLine, decimal};
 use crate::effect::Enabled;
 use crate::types::{FetchItem, Section, SectionText};
-use mail::{Envelope, ModSeq, Structure, SystemFlags, Uid};
+use mail::envelope::EnvelopeRef;
+use mail::mime::StructureRef;
+use mail::{ModSeq, SystemFlags, Uid};
 use wire::Outbox;
 
 /// Writes the items of one FETCH line. The line stays open when the writer is dropped without
@@ -74,19 +76,19 @@ impl FetchWriter<'_> {
     }
 
     /// `ENVELOPE (…)`
-    pub fn envelope(&mut self, envelope: &Envelope) {
+    pub fn envelope(&mut self, envelope: &EnvelopeRef<'_>) {
         self.item(b"ENVELOPE ");
         write_envelope(self.out, envelope, self.enabled);
     }
 
-    /// `BODY (…)`: the structure without extension data.
-    pub fn body(&mut self, structure: &Structure) {
+    /// `BODY (…)`: the structure without extension data. The structure stands before its first part.
+    pub fn body(&mut self, structure: StructureRef<'_>) {
         self.item(b"BODY ");
         write_body(self.out, structure, false, self.enabled);
     }
 
-    /// `BODYSTRUCTURE (…)`
-    pub fn body_structure(&mut self, structure: &Structure) {
+    /// `BODYSTRUCTURE (…)`. The structure stands before its first part.
+    pub fn body_structure(&mut self, structure: StructureRef<'_>) {
         self.item(b"BODYSTRUCTURE ");
         write_body(self.out, structure, true, self.enabled);
     }
