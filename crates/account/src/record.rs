@@ -42,6 +42,16 @@ impl Record {
     pub fn envelope(&self) -> Envelope {
         todo!()
     }
+    /// ENVELOPE as [`Envelope::pack`] wrote it, for [`mail::EnvelopeRef`].
+    #[must_use]
+    pub fn envelope_packed(&self) -> &[u8] {
+        todo!()
+    }
+    /// BODYSTRUCTURE as [`Structure::pack`] wrote it, for [`mail::StructureRef`].
+    #[must_use]
+    pub fn structure_packed(&self) -> &[u8] {
+        todo!()
+    }
     /// BODYSTRUCTURE and offsets.
     #[must_use]
     pub fn structure(&self) -> Structure {
