@@ -9,6 +9,7 @@
 
 pub mod auth;
 pub mod outbox;
+pub mod sasl;
 
 pub use outbox::Outbox;
 
