@@ -69,6 +69,8 @@ pub const READ_ONLY: Answer = Answer::no("READ-ONLY", "Mailbox is read-only");
 pub const BAD_NAME: Answer = Answer::no("CANNOT", "Not a valid mailbox name");
 pub const NO_QUOTA_ROOT: Answer = Answer::no("NONEXISTENT", "No such quota root");
 pub const NO_PERMISSION: Answer = Answer::no("NOPERM", "Not allowed");
+pub const UNKNOWN_MECHANISM: Answer = Answer::no("CANNOT", "Mechanism is not offered");
+pub const MALFORMED_RESPONSE: Answer = Answer::syntax("Malformed SASL response");
 pub const CANCELLED: Answer = Answer::syntax("Authentication cancelled");
 
 /// Words for what the account refused. `target` says that the mailbox was the target of APPEND,

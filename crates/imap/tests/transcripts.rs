@@ -28,7 +28,7 @@ use mail::{Keyword, ModSeq, NumberSet, SystemFlags, Uid, UidValidity};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use wire::auth::{Answer, Refusal as LoginRefusal};
+use wire::auth::{Answer, Refusal as LoginRefusal, ScramKeys};
 use wire::{Event, Machine as _, Step};
 
 fn options(lines: &[&str]) -> Options {
@@ -242,6 +242,15 @@ impl<'a> Player<'a> {
             "more" => self.session.done(Done::More),
             "no" => self.session.done(Done::No(refusal(rest))),
             "accepted" => self.session.auth(Answer::Accepted { login: "ana".to_owned() }),
+            "scram" => self.session.auth(Answer::Scram {
+                keys: ScramKeys {
+                    salt: b"salt".to_vec(),
+                    iterations: 2,
+                    stored_key: STORED_KEY,
+                    server_key: SERVER_KEY,
+                },
+                nonce: [5; 18],
+            }),
             "refused" => self.session.auth(Answer::Refused(login_refusal(rest))),
             "selected" => self.session.selected(Ok(selected(rest == "read-only"))),
             "unselected" => self.session.selected(Err(refusal(rest))),
@@ -319,6 +328,16 @@ impl<'a> Player<'a> {
         }
     }
 }
+
+/// StoredKey and ServerKey (RFC 5802 §3) of the password "secret", salt "salt", 2 iterations.
+const STORED_KEY: [u8; 32] = [
+    74, 124, 97, 197, 112, 194, 65, 187, 170, 50, 113, 41, 95, 127, 196, 177, 158, 221, 177, 222,
+    163, 131, 49, 168, 52, 242, 182, 189, 180, 76, 101, 149,
+];
+const SERVER_KEY: [u8; 32] = [
+    170, 52, 87, 245, 43, 58, 72, 104, 54, 23, 41, 35, 106, 4, 138, 190, 225, 185, 27, 214, 75,
+    116, 249, 85, 14, 191, 226, 21, 9, 113, 183, 176,
+];
 
 fn set(text: &str) -> NumberSet {
     NumberSet::of_numbers(text.split(',').filter(|n| !n.is_empty()).map(|n| n.parse().unwrap()))

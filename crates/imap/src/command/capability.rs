@@ -53,7 +53,7 @@ pub(crate) fn capabilities(session: &Session) -> String {
     }
     if session.login_allowed() {
         for mechanism in session.mechanisms() {
-            add(&format!("AUTH={mechanism}"));
+            add(&format!("AUTH={}", mechanism.name()));
         }
     } else {
         add("LOGINDISABLED");

@@ -147,7 +147,7 @@ impl Session {
     /// The answer to [`Effect::AppendEnd`]: UidValidity of the mailbox and the new Uids in the order
     /// of the messages. Nothing was kept when it is a refusal.
     pub fn appended(&mut self, appended: Result<(UidValidity, Vec<Uid>), Refusal>) {
-        let tag = self.outcome_tag(|then| matches!(then, Then::Appended));
+        let (tag, _) = self.outcome(|then| matches!(then, Then::Appended));
         match appended {
             Ok((validity, uids)) => {
                 let set = NumberSet::of_numbers(uids.iter().map(|uid| uid.0));

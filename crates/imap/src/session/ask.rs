@@ -64,10 +64,10 @@ impl Session {
             return;
         }
         assert!(!self.line.open, "a FETCH line is open");
-        let running = self.running.take();
-        assert!(running.is_some(), "an outcome without an effect");
-        let Some(running) = running else { return };
-        let Running { tag, then } = *running;
+        let by_done = |then: &Then| {
+            !matches!(then, Then::Login | Then::Sasl(_) | Then::Select { .. } | Then::Appended)
+        };
+        let (tag, then) = self.outcome(by_done);
         let (code, refusal) = match done {
             Done::Ok(code) => (code, None),
             Done::No(refusal) => (None, Some(refusal)),
@@ -102,9 +102,7 @@ impl Session {
             },
             Then::MessageBegun(append) => self.message_taken(append, refusal),
             Then::GoOnIdling => self.phase = Phase::Idle(tag),
-            then @ (Then::Login | Then::Sasl(_) | Then::Select { .. } | Then::Appended) => {
-                unreachable!("answered by a method of its own: {then:?}")
-            }
+            Then::Login | Then::Sasl(_) | Then::Select { .. } | Then::Appended => {}
         }
     }
 
@@ -112,11 +110,8 @@ impl Session {
     /// `qresync` and this is `Ok`, the VANISHED and FETCH lines follow, then [`Session::done`];
     /// otherwise the command is at its end.
     pub fn selected(&mut self, selected: Result<Selected, Refusal>) {
-        let resync = matches!(
-            self.running.as_deref(),
-            Some(Running { then: Then::Select { qresync: true }, .. })
-        );
-        let tag = self.outcome_tag(|then| matches!(then, Then::Select { .. }));
+        let (tag, then) = self.outcome(|then| matches!(then, Then::Select { .. }));
+        let resync = matches!(then, Then::Select { qresync: true });
         match selected {
             Ok(selected) => {
                 self.write_selected(&selected);
@@ -167,9 +162,10 @@ impl Session {
     }
 
     /// Takes the command whose effect is out, which must wait for this kind of outcome.
-    pub(super) fn outcome_tag(&mut self, fits: impl FnOnce(&Then) -> bool) -> Box<str> {
-        let running = self.running.take().filter(|running| fits(&running.then));
-        assert!(running.is_some(), "an outcome of another effect");
-        running.map(|running| running.tag).unwrap_or_default()
+    pub(super) fn outcome(&mut self, fits: impl FnOnce(&Then) -> bool) -> (Box<str>, Then) {
+        match self.running.take().map(|running| *running) {
+            Some(Running { tag, then }) if fits(&then) => (tag, then),
+            other => unreachable!("an outcome of another effect than {other:?}"),
+        }
     }
 }

@@ -169,7 +169,7 @@ impl Session {
             Next::Leave { expunge, ok } => {
                 self.ask(tag, Effect::Unselect { expunge }, Then::Leave { ok });
             }
-            Next::Sasl(mechanism, initial) => self.begin_sasl(tag, &mechanism, initial),
+            Next::Sasl(mechanism, initial) => self.begin_sasl(tag, &mechanism, initial.as_deref()),
             Next::Idle => self.begin_idle(tag),
             Next::StartTls => {
                 self.write_tagged(tag, &Answer::ok("Begin TLS now"), None);
