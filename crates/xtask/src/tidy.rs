@@ -98,7 +98,7 @@ fn source(file: &Path, known: &BTreeSet<String>, breaches: &mut Vec<String>) -> 
     let text = fs::read_to_string(file).map_err(|e| format!("{e}"))?;
     let shown = file.strip_prefix(root()).unwrap_or(file).display().to_string();
     let is_test =
-        shown.contains("/tests/") || shown.contains("/examples/") || shown.contains("/tests.rs");
+        ["/tests/", "/benches/", "/examples/", "/tests.rs"].iter().any(|w| shown.contains(w));
     let mut say = |line: usize, what: String| breaches.push(format!("{shown}:{line}: {what}"));
     if !text.starts_with("//!") && !text.starts_with("#!") {
         say(1, "does not open with //!".into());
