@@ -4,16 +4,41 @@
 //! before anyone is told; commits of one account are applied in order; no lock is held across a
 //! wait for the disk; nothing here names a runtime, a socket or a protocol.
 
-pub mod account;
+mod account;
+mod accounts;
+mod append;
+mod body;
+mod change;
+mod codec;
 pub mod directory;
+mod edit;
 pub mod error;
+mod finisher;
+mod flight;
+mod keys;
+mod keywords;
+mod mailbox;
+mod mailboxes;
+mod pack;
+mod password;
+mod person;
+mod plan;
+mod read;
 pub mod record;
+mod seal;
 pub mod search;
+mod state;
+mod threads;
+pub mod types;
 pub mod view;
 
-pub use account::{Account, Accounts, Appended, Copied, FlagChange, MailboxInfo, MailboxName};
-pub use account::{Clock, FlagOp, MasterKey, NewMessage, Options, Quota, SpecialUse, Stored};
+pub use account::Account;
+pub use accounts::Accounts;
 pub use directory::{Credentials, Directory, Recipient};
 pub use error::{Error, Refused};
 pub use record::Record;
+pub use types::{
+    Appended, Clock, Copied, FlagChange, FlagOp, MailboxInfo, MailboxName, MasterKey, NewMessage,
+    Options, Quota, SpecialUse, Stored,
+};
 pub use view::{Numbers, Row, Update, View};

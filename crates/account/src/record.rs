@@ -1,81 +1,319 @@
 //! What was written of a message at ingest: all that FETCH needs besides bodies. Immutable.
 
-use mail::{Envelope, MessageId, Structure, ThreadId};
+use crate::{
+    Error,
+    codec::{Reader, Writer},
+    pack,
+    seal::{Kind, Seal},
+};
+use mail::{Envelope, MessageId, Structure, ThreadId, header, mime, text};
+use std::sync::Arc;
+
+/// A header up to this size is kept whole in the record.
+const HEADER_WHOLE_OCTETS_MAX: usize = 2_048;
+/// Octets of header fields kept of a bigger header.
+const FIELDS_OCTETS_MAX: usize = 8_192;
+/// Characters of the preview.
+const PREVIEW_CHARS_MAX: usize = 200;
+/// Fields that clients ask for in lists (Thunderbird, Apple Mail, Roundcube, K-9, mutt, mbsync).
+const COMMON_FIELDS: &[&str] = &[
+    "Date",
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Bcc",
+    "Subject",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "MIME-Version",
+    "Priority",
+    "X-Priority",
+    "Importance",
+    "List-Id",
+    "List-Post",
+    "List-Unsubscribe",
+    "Delivered-To",
+    "Newsgroups",
+    "Autocrypt",
+    "X-Spam-Flag",
+    "X-Mailer",
+    "User-Agent",
+    "Lines",
+    "Mail-Followup-To",
+    "Mail-Reply-To",
+    "Return-Receipt-To",
+    "Disposition-Notification-To",
+    "X-Draft-Info",
+    "X-Label",
+    "X-TUID",
+];
+
+#[derive(Debug, Default)]
+struct Parts {
+    message: u32,
+    thread: u32,
+    blob: u64,
+    octets: u32,
+    internal_date: i64,
+    save_date: i64,
+    sent_date: Option<(i64, i16)>,
+    header_octets: u32,
+    /// The whole header is in `fields`.
+    whole: bool,
+    /// All common fields are in `fields`.
+    complete: bool,
+    fields: (u32, u32),
+    envelope: (u32, u32),
+    structure: (u32, u32),
+    preview: (u32, u32),
+}
 
 /// A message's record, read and unsealed; its parts are unpacked when asked for.
 #[derive(Clone, Debug)]
-pub struct Record {}
+pub struct Record {
+    plain: Arc<Vec<u8>>,
+    parts: Arc<Parts>,
+}
+
+/// What a message's own bytes tell: made once, shared by all accounts that receive it.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    pub envelope: Envelope,
+    header: Vec<u8>,
+    header_octets: u32,
+    whole: bool,
+    complete: bool,
+    sent_date: Option<(i64, i16)>,
+    envelope_packed: Vec<u8>,
+    structure_packed: Vec<u8>,
+    preview: String,
+    pub references: Vec<Vec<u8>>,
+}
+
+impl Ingest {
+    pub fn new(message: &[u8]) -> Self {
+        let structure = Structure::parse(message, &mime::Limits::default());
+        let header_octets = header::header_octets(message);
+        let head = message.get(..header_octets).unwrap_or(message);
+        let envelope = Envelope::parse(head);
+        let whole = head.len() <= HEADER_WHOLE_OCTETS_MAX;
+        let (kept, complete) = if whole { (head.to_vec(), true) } else { common(head) };
+        let (mut envelope_packed, mut structure_packed) = (Vec::new(), Vec::new());
+        envelope.pack(&mut envelope_packed);
+        structure.pack(&mut structure_packed);
+        let sent_date = envelope.date.as_deref().and_then(header::date);
+        Self {
+            sent_date,
+            header: kept,
+            header_octets: u32::try_from(header_octets).unwrap_or(u32::MAX),
+            whole,
+            complete,
+            preview: text::preview(&structure, message, PREVIEW_CHARS_MAX),
+            references: references(head),
+            envelope,
+            envelope_packed,
+            structure_packed,
+        }
+    }
+}
+
+fn common(head: &[u8]) -> (Vec<u8>, bool) {
+    let (mut kept, mut complete) = (Vec::new(), true);
+    for field in header::fields(head) {
+        if COMMON_FIELDS.iter().any(|name| field.is(name)) {
+            if kept.len() + field.raw.len() > FIELDS_OCTETS_MAX {
+                complete = false;
+            } else {
+                kept.extend_from_slice(field.raw);
+            }
+        }
+    }
+    (kept, complete)
+}
+
+/// Message ids of References, else of In-Reply-To.
+fn references(head: &[u8]) -> Vec<Vec<u8>> {
+    let ids = |name| {
+        header::first(head, name)
+            .map_or_else(Vec::new, |f| mail::thread::message_ids(&f.unfolded()))
+    };
+    let references = ids("References");
+    if references.is_empty() { ids("In-Reply-To") } else { references }
+}
+
+/// What an account adds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed {
+    pub message: u32,
+    pub thread: u32,
+    pub blob: u64,
+    pub octets: u32,
+    pub internal_date: i64,
+    pub save_date: i64,
+}
 
 impl Record {
+    /// Writes and seals a record.
+    pub(crate) fn seal(
+        seal: &Seal,
+        ingest: &Ingest,
+        placed: Placed,
+        level: i32,
+    ) -> Result<Vec<u8>, Error> {
+        let mut to = Writer::default();
+        to.byte(1).number(placed.message.into()).number(placed.thread.into()).number(placed.blob);
+        to.number(placed.octets.into()).signed(placed.internal_date).signed(placed.save_date);
+        match ingest.sent_date {
+            Some((seconds, zone)) => to.byte(1).signed(seconds).signed(zone.into()),
+            None => to.byte(0),
+        };
+        to.number(ingest.header_octets.into());
+        to.byte(u8::from(ingest.whole) | u8::from(ingest.complete) << 1);
+        to.bytes(&ingest.header).bytes(&ingest.envelope_packed).bytes(&ingest.structure_packed);
+        to.bytes(ingest.preview.as_bytes());
+        seal.seal(Kind::Record, placed.message.into(), pack::compress(&to.0, level))
+    }
+
+    /// The same record for another message that shares the blob.
+    pub(crate) fn reseal(&self, seal: &Seal, message: u32, level: i32) -> Result<Vec<u8>, Error> {
+        let mut from = Reader(&self.plain);
+        let (Some(1), Some(_)) = (from.byte(), from.number32()) else {
+            return Err(Error::Damaged("a record".into()));
+        };
+        let mut to = Writer::default();
+        to.byte(1).number(message.into());
+        to.0.extend_from_slice(from.0);
+        seal.seal(Kind::Record, message.into(), pack::compress(&to.0, level))
+    }
+
+    /// Opens and reads a record.
+    pub(crate) fn open(seal: &Seal, message: u32, sealed: &[u8]) -> Result<Self, Error> {
+        let packed = seal.open(Kind::Record, message.into(), sealed)?;
+        let plain = pack::decompress(&packed, pack::RECORD_OCTETS_MAX)
+            .ok_or_else(|| Error::Damaged(format!("record of message {message}")))?;
+        let parts =
+            parts(&plain).ok_or_else(|| Error::Damaged(format!("record of message {message}")))?;
+        Ok(Self { plain: Arc::new(plain), parts: Arc::new(parts) })
+    }
+
+    fn slice(&self, range: (u32, u32)) -> &[u8] {
+        self.plain.get(range.0 as usize..range.1 as usize).unwrap_or_default()
+    }
     /// The message.
     #[must_use]
     pub fn message(&self) -> MessageId {
-        todo!()
+        MessageId(self.parts.message)
     }
     /// Its thread.
     #[must_use]
     pub fn thread(&self) -> ThreadId {
-        todo!()
+        ThreadId(self.parts.thread)
+    }
+    pub(crate) fn blob(&self) -> u64 {
+        self.parts.blob
     }
     /// Octets.
     #[must_use]
     pub fn octets(&self) -> u32 {
-        todo!()
+        self.parts.octets
     }
     /// INTERNALDATE, seconds since 1970 UTC.
     #[must_use]
     pub fn internal_date(&self) -> i64 {
-        todo!()
+        self.parts.internal_date
     }
     /// When it came into the account, seconds since 1970 UTC (RFC 8514).
     #[must_use]
     pub fn save_date(&self) -> i64 {
-        todo!()
+        self.parts.save_date
     }
     /// The Date field as seconds UTC and zone in minutes (RFC 9051 SENTSINCE compares the local day).
     #[must_use]
     pub fn sent_date(&self) -> Option<(i64, i16)> {
-        todo!()
+        self.parts.sent_date
     }
     /// ENVELOPE.
     #[must_use]
     pub fn envelope(&self) -> Envelope {
-        todo!()
+        Envelope::unpack(self.envelope_packed()).map(|(e, _)| e).unwrap_or_default()
     }
-    /// ENVELOPE as [`Envelope::pack`] wrote it, for [`mail::EnvelopeRef`].
+    /// ENVELOPE as [`Envelope::pack`] wrote it.
     #[must_use]
     pub fn envelope_packed(&self) -> &[u8] {
-        todo!()
-    }
-    /// BODYSTRUCTURE as [`Structure::pack`] wrote it, for [`mail::StructureRef`].
-    #[must_use]
-    pub fn structure_packed(&self) -> &[u8] {
-        todo!()
+        self.slice(self.parts.envelope)
     }
     /// BODYSTRUCTURE and offsets.
     #[must_use]
     pub fn structure(&self) -> Structure {
-        todo!()
+        Structure::unpack(self.structure_packed()).map(|(s, _)| s).unwrap_or_default()
+    }
+    /// BODYSTRUCTURE as [`Structure::pack`] wrote it.
+    #[must_use]
+    pub fn structure_packed(&self) -> &[u8] {
+        self.slice(self.parts.structure)
     }
     /// Octets of the message's header with its empty line.
     #[must_use]
     pub fn header_octets(&self) -> u32 {
-        todo!()
+        self.parts.header_octets
     }
     /// The raw header fields that the record holds, one after another as they stand in the message.
     #[must_use]
     pub fn fields(&self) -> &[u8] {
-        todo!()
+        self.slice(self.parts.fields)
+    }
+    /// Whether [`Record::fields`] is the whole header with its empty line.
+    #[must_use]
+    pub fn holds_header(&self) -> bool {
+        self.parts.whole
     }
     /// Whether [`Record::fields`] holds every field of that name that the message has, so that an
     /// answer from it is exact.
     #[must_use]
-    pub fn holds_field(&self, _name: &str) -> bool {
-        todo!()
+    pub fn holds_field(&self, name: &str) -> bool {
+        let common = || COMMON_FIELDS.iter().any(|common| common.eq_ignore_ascii_case(name));
+        self.parts.whole || self.parts.complete && common()
     }
     /// The first words of the text.
     #[must_use]
     pub fn preview(&self) -> &str {
-        todo!()
+        std::str::from_utf8(self.slice(self.parts.preview)).unwrap_or_default()
     }
+}
+
+fn parts(plain: &[u8]) -> Option<Parts> {
+    let mut from = Reader(plain);
+    if from.byte()? != 1 {
+        return None;
+    }
+    let mut parts = Parts {
+        message: from.number32()?,
+        thread: from.number32()?,
+        blob: from.number()?,
+        octets: from.number32()?,
+        internal_date: from.signed()?,
+        save_date: from.signed()?,
+        ..Parts::default()
+    };
+    if from.byte()? == 1 {
+        parts.sent_date = Some((from.signed()?, from.signed()?.try_into().ok()?));
+    }
+    parts.header_octets = from.number32()?;
+    let bits = from.byte()?;
+    (parts.whole, parts.complete) = (bits & 1 != 0, bits & 2 != 0);
+    let mut range = || {
+        let bytes = from.bytes()?;
+        let end = u32::try_from(plain.len() - from.0.len()).ok()?;
+        Some((end - u32::try_from(bytes.len()).ok()?, end))
+    };
+    parts.fields = range()?;
+    parts.envelope = range()?;
+    parts.structure = range()?;
+    parts.preview = range()?;
+    Some(parts)
 }
