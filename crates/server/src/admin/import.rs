@@ -180,11 +180,10 @@ impl Admin {
                 continue;
             }
             hashes.push(hash);
-            messages.push(NewMessage {
-                bytes: Bytes::from(body),
-                flags: flags_of(&message.flags),
-                internal_date: message.internal_date,
-            });
+            let mut new = NewMessage::new(Bytes::from(body));
+            new.flags = flags_of(&message.flags);
+            new.internal_date = message.internal_date;
+            messages.push(new);
         }
         let imported = messages.len();
         if imported > 0 {

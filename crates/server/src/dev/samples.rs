@@ -4,7 +4,7 @@
 use super::{DevAccount, Ports};
 use account::{Account, MailboxName, NewMessage};
 use bytes::Bytes;
-use mail::{Flags, SystemFlags};
+use mail::SystemFlags;
 
 /// Each message as it is in `samples/`, its mailbox, and whether it was read.
 const SAMPLES: [(&str, &str, bool); 6] = [
@@ -24,15 +24,14 @@ pub async fn deliver(account: &Account, owner: &DevAccount, ports: &Ports) -> Re
         let bytes = message(text, owner, ports);
         let sent = mail::header::first(&bytes, "Date")
             .and_then(|field| mail::header::date(&field.unfolded()));
-        let mut flags = Flags::default();
+        let mut new = NewMessage::new(Bytes::from(bytes));
         if seen {
-            flags.system = SystemFlags::SEEN;
+            new.flags.system = SystemFlags::SEEN;
         }
         if mailbox == "Drafts" {
-            flags.system = flags.system.union(SystemFlags::DRAFT);
+            new.flags.system = new.flags.system.union(SystemFlags::DRAFT);
         }
-        let internal_date = sent.map(|(seconds, _)| seconds);
-        let new = NewMessage { bytes: Bytes::from(bytes), flags, internal_date };
+        new.internal_date = sent.map(|(seconds, _)| seconds);
         account.append(target.id, vec![new]).await.map_err(|error| error.to_string())?;
     }
     Ok(())

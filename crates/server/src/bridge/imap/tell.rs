@@ -1,0 +1,122 @@
+//! What is new in the selected mailbox, as untagged responses (RFC 9051 §7.4, §7.5), and the FETCH
+//! lines that tell of flags.
+
+use super::{Imap, PIECE_OCTETS, Selected, Work, refusal::Stop, uid_set};
+use account::{Row, Update};
+use imap::{
+    Session,
+    effect::{Done, Enabled},
+};
+use mail::Uid;
+use tokio::time::Instant;
+
+/// What of a message's flags is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct FlagLine {
+    /// `UID`
+    pub uid: bool,
+    /// `FLAGS`
+    pub flags: bool,
+    /// `MODSEQ` (quirk 18: in every FETCH once CONDSTORE is enabled)
+    pub modseq: bool,
+}
+
+impl FlagLine {
+    /// Of a response that was not asked for: with the Uid where the RFCs want it (RFC 7162 §3.2.4,
+    /// RFC 9051 §7.5.2).
+    pub const fn unasked(enabled: Enabled) -> Self {
+        let uid = enabled.qresync || enabled.rev2;
+        Self { uid, flags: true, modseq: enabled.condstore }
+    }
+
+    /// `* n FETCH (UID u FLAGS (…) MODSEQ (m))`
+    pub fn write(self, session: &mut Session, row: &Row) {
+        let mut reply = session.reply();
+        let mut line = reply.fetch(row.sequence);
+        if self.uid {
+            line.uid(row.uid);
+        }
+        if self.flags {
+            let keywords = row.keywords.iter().map(mail::Keyword::as_str);
+            line.flags(row.system, row.recent, keywords);
+        }
+        if self.modseq {
+            line.modseq(row.modseq);
+        }
+        line.end();
+    }
+}
+
+/// Updates that are being told.
+pub(super) struct Telling {
+    updates: std::vec::IntoIter<Update>,
+    expunged: std::vec::IntoIter<(u32, Uid)>,
+}
+
+impl Telling {
+    pub fn step(&mut self, session: &mut Session, selected: &mut Selected) -> Done {
+        loop {
+            for (sequence, _) in self.expunged.by_ref() {
+                session.reply().expunge(sequence);
+                if session.reply().pending_octets() >= PIECE_OCTETS {
+                    return Done::More;
+                }
+            }
+            match self.updates.next() {
+                Some(update) => self.tell(session, selected, update),
+                None => return Done::Ok(None),
+            }
+            if session.reply().pending_octets() >= PIECE_OCTETS {
+                return Done::More;
+            }
+        }
+    }
+
+    fn tell(&mut self, session: &mut Session, selected: &mut Selected, update: Update) {
+        match update {
+            // RFC 7162 §3.2.10: VANISHED takes the place of EXPUNGE.
+            Update::Expunged(messages) if session.enabled().qresync => {
+                let uids = uid_set(messages.iter().map(|(_, uid)| *uid));
+                session.reply().vanished(false, &uids);
+            }
+            Update::Expunged(messages) => self.expunged = messages.into_iter(),
+            Update::Exists { exists, recent } => {
+                selected.tell_keywords(session);
+                let mut reply = session.reply();
+                reply.exists(exists);
+                reply.recent(recent);
+            }
+            Update::Flags(row) => {
+                if !row.keywords.is_empty() {
+                    selected.tell_keywords(session);
+                }
+                FlagLine::unasked(session.enabled()).write(session, &row);
+            }
+            Update::Gone => session.mailbox_gone(),
+        }
+    }
+}
+
+impl Imap {
+    /// Tells what is new; an idle client hears from time to time that we are there (quirk 10).
+    pub(super) async fn poll(
+        &mut self,
+        session: &mut Session,
+        expunges: bool,
+    ) -> Result<Done, Stop> {
+        if let Some(at) = self.keep_alive
+            && Instant::now() >= at
+        {
+            session.keep_alive();
+            self.keep_alive = Some(Instant::now() + super::KEEP_ALIVE);
+        }
+        let Some(selected) = self.selected.as_deref_mut() else { return Ok(Done::Ok(None)) };
+        let updates = selected.view.poll(expunges);
+        if updates.is_empty() {
+            return Ok(Done::Ok(None));
+        }
+        let telling =
+            Telling { updates: updates.into_iter(), expunged: Vec::new().into_iter() };
+        self.begin(session, Work::Tell(Box::new(telling))).await
+    }
+}
