@@ -214,7 +214,8 @@ pub enum Refusal {
 pub enum Done {
     /// Ask [`Effect::More`] for the rest.
     More,
-    /// `OK`, with a response code's inside if any (`COPYUID 1 2 3`, `MODIFIED 4`, `HIGHESTMODSEQ 9`).
+    /// `OK`, with a response code's inside if any (`COPYUID 1 2 3`, `MODIFIED 4`,
+    /// `HIGHESTMODSEQ 9`).
     Ok(Option<String>),
     /// `NO`.
     No(Refusal),

@@ -1,9 +1,9 @@
 //! SASL exchanges (RFC 4422), one for all protocols: PLAIN (RFC 4616), LOGIN, SCRAM-SHA-256 and
 //! SCRAM-SHA-256-PLUS.
 //!
-//! A protocol machine decodes base64, `=` and `*` as its RFC says, and takes the [`Turn`]s: it sends
-//! challenges, asks [`Ask`]s through its own effect, and words the end itself. Responses come in
-//! decoded. Nothing here checks a password.
+//! A protocol machine decodes base64, `=` and `*` as its RFC says, and takes the [`Turn`]s: it
+//! sends challenges, asks [`Ask`]s through its own effect, and words the end itself. Responses come
+//! in decoded. Nothing here checks a password.
 
 mod scram;
 

@@ -44,8 +44,8 @@ impl Head {
     }
 }
 
-/// `append-message = [SP flag-list] [SP date-time] SP (literal / literal8 / "UTF8" SP "(" literal8)`
-/// up to the literal.
+/// `append-message = [SP flag-list] [SP date-time] SP (literal / literal8 / "UTF8" SP "("
+/// literal8 ")")`, up to the literal.
 pub(crate) fn message_after_message(cursor: &mut Cursor<'_>) -> Result<Message, Answer> {
     let mut options = AppendOptions::default();
     cursor.space()?;

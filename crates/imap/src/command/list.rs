@@ -64,7 +64,7 @@ pub fn run_lsub(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, 
 }
 
 /// RFC 9051 §6.3.9: "An empty ("" string) mailbox name argument is a special request to return the
-/// hierarchy delimiter and the root name of the name given in the reference." The root is always "".
+/// hierarchy delimiter and the root name of the name given in the reference." That is always "".
 fn separator(session: &mut Session) -> Next {
     session.put(b"* LIST (\\Noselect) \"/\" \"\"\r\n");
     Next::Answer(Answer::ok("LIST completed"))

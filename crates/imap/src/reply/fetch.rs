@@ -81,7 +81,7 @@ impl FetchWriter<'_> {
         write_envelope(self.out, envelope, self.enabled);
     }
 
-    /// `BODY (…)`: the structure without extension data. The structure stands before its first part.
+    /// `BODY (…)`: the structure without extension data. It stands before its first part.
     pub fn body(&mut self, structure: StructureRef<'_>) {
         self.item(b"BODY ");
         write_body(self.out, structure, false, self.enabled);

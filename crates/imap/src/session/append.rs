@@ -144,8 +144,8 @@ impl Session {
         None
     }
 
-    /// The answer to [`Effect::AppendEnd`]: UidValidity of the mailbox and the new Uids in the order
-    /// of the messages. Nothing was kept when it is a refusal.
+    /// The answer to [`Effect::AppendEnd`]: UidValidity of the mailbox and the new Uids in the
+    /// order of the messages. Nothing was kept when it is a refusal.
     pub fn appended(&mut self, appended: Result<(UidValidity, Vec<Uid>), Refusal>) {
         let (tag, _) = self.outcome(|then| matches!(then, Then::Appended));
         match appended {

@@ -1,4 +1,5 @@
-//! What SELECT says of its mailbox (RFC 9051 §6.3.2, RFC 3501 §6.3.1, RFC 7162 §3.1.2, RFC 8474 §4.2).
+//! What SELECT says of its mailbox (RFC 9051 §6.3.2, RFC 3501 §6.3.1, RFC 7162 §3.1.2,
+//! RFC 8474 §4.2).
 
 use super::{Session, State};
 use crate::effect::Selected;
