@@ -113,6 +113,7 @@ impl<R: BufRead> Reader<R> {
             bytes.truncate(bytes.len() - 2);
         }
         let flags = status_flags(&bytes);
+        let bytes = without_status(&bytes);
         let internal_date = separator_date(&separator);
         Ok(Some(FileMessage { flags, internal_date, bytes, source_octets }))
     }
@@ -190,12 +191,35 @@ fn status_flags(bytes: &[u8]) -> Vec<String> {
     flags
 }
 
+/// The message without the fields that belong to the mbox.
+fn without_status(bytes: &[u8]) -> Vec<u8> {
+    let (header, body) = bytes.split_at(mail::header::header_octets(bytes).min(bytes.len()));
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut dropping = false;
+    for line in header.split_inclusive(|byte| *byte == b'\n') {
+        let is_folded = line.first().is_some_and(|byte| *byte == b' ' || *byte == b'\t');
+        dropping = if is_folded { dropping } else { is_status(line) };
+        if !dropping {
+            out.extend_from_slice(line);
+        }
+    }
+    out.extend_from_slice(body);
+    out
+}
+
+/// Whether a line begins a field that says what the mbox knows of a message.
+fn is_status(line: &[u8]) -> bool {
+    [&b"status:"[..], b"x-status:", b"x-keywords:"]
+        .iter()
+        .any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+}
+
 /// Writes a message with its separator.
 pub fn write(out: &mut impl Write, message: &FileMessage) -> io::Result<()> {
     let date = asctime(message.internal_date.unwrap_or(0));
     writeln!(out, "From MAILER-DAEMON {date}")?;
-    let header_octets = mail::header::header_octets(&message.bytes);
-    let (header, body) = message.bytes.split_at(header_octets.min(message.bytes.len()));
+    let bytes = without_status(&message.bytes);
+    let (header, body) = bytes.split_at(mail::header::header_octets(&bytes).min(bytes.len()));
     let has = |flag: &str| message.flags.iter().any(|one| one.eq_ignore_ascii_case(flag));
     let letters = |pairs: &[(&str, char)]| {
         pairs.iter().filter(|(flag, _)| has(flag)).map(|(_, letter)| *letter).collect::<String>()
@@ -205,12 +229,7 @@ pub fn write(out: &mut impl Write, message: &FileMessage) -> io::Result<()> {
         if line == b"\r\n" || line == b"\n" {
             break;
         }
-        let is_status = [&b"status:"[..], b"x-status:", b"x-keywords:"].iter().any(|name| {
-            line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
-        });
-        if !is_status {
-            quoted(out, line)?;
-        }
+        quoted(out, line)?;
     }
     writeln!(out, "Status: {}O", letters(&[("\\Seen", 'R')]))?;
     let state = [("\\Answered", 'A'), ("\\Flagged", 'F'), ("\\Draft", 'T'), ("\\Deleted", 'D')];
@@ -263,6 +282,7 @@ mod tests {
         assert_eq!(found[0].internal_date, Some(820_631_134));
         let body = "one\r\nFrom me\r\n>From you\r\n\r\nFrom here on it is text\r\n";
         assert!(String::from_utf8_lossy(&found[0].bytes).ends_with(body));
+        assert!(found[0].bytes.starts_with(b"Subject: a\r\n\r\n"));
         assert_eq!(found[1].bytes, b"Subject: b\r\n\r\n");
         assert_eq!(found.iter().map(|one| one.source_octets).sum::<u64>(), text.len() as u64);
     }
