@@ -1,9 +1,9 @@
 //! What the machine asks of the world after a command was read, and what it is told.
 //!
 //! Mailbox names are UTF-8 here whatever the wire had. Names are not yet checked: the bridge does
-//! that and answers [`Refusal::BadName`]. Each effect is answered by calls of the machine's outcome
-//! methods by the bridge; those that stream are asked again ([`Effect::More`]) until the bridge
-//! says [`Done`].
+//! that and answers [`Refusal::BadName`]. Each effect is answered by the bridge through the outcome
+//! methods of [`Session`](crate::Session); those that stream are asked again ([`Effect::More`])
+//! until the bridge says that they are done ([`Done`]).
 
 use crate::types::{
     AppendOptions, FetchItem, FetchModifiers, ListReturn, ListSelect, QResync, SearchKey,
@@ -29,7 +29,8 @@ pub enum Effect {
     Auth(wire::auth::Ask),
     /// The client named itself (RFC 2971), for the log. Needs no answer.
     Id(Vec<(String, Option<String>)>),
-    /// SELECT or EXAMINE. Streams nothing; answered by [`Outcome::Selected`].
+    /// SELECT or EXAMINE. Streams nothing; answered by
+    /// [`Session::selected`](crate::Session::selected).
     Select {
         /// The mailbox.
         mailbox: String,
@@ -110,7 +111,7 @@ pub enum Effect {
     /// Octets of the message at hand. Answered by done.
     AppendData(Bytes),
     /// All messages of the command are here: commit all or none. Answered by
-    /// [`Outcome::Appended`].
+    /// [`Session::appended`](crate::Session::appended).
     AppendEnd,
     /// The command ended badly in the middle: forget what came. Needs no answer.
     AppendAbort,

@@ -139,6 +139,22 @@ fn fetch_items_at_the_limit_and_beyond() {
 }
 
 #[test]
+fn lists_at_their_limits_and_beyond() {
+    let mut session = selected(options());
+    for (start, item, end, max) in [
+        ("ID (", "\"k\" NIL ", ")", 30),
+        ("LIST \"\" (", "x ", ")", 100),
+        ("CREATE x (USE (", "\\Sent ", "))", 10),
+        ("FETCH 1 BODY[", "1.", "1]", 63),
+    ] {
+        let command = |count| format!("c {start}{}{end}", item.repeat(count));
+        assert!(ask(&mut session, &command(max)).contains("c OK "), "{start}");
+        let beyond = ask(&mut session, &command(max + 1));
+        assert!(beyond.contains("c BAD [LIMIT] "), "{start}: {beyond}");
+    }
+}
+
+#[test]
 fn long_uid_sets_are_understood() {
     let mut session = selected(options());
     let set: Vec<_> = (1..=10_000).map(|uid| (uid * 3).to_string()).collect();
