@@ -372,15 +372,6 @@ mod tests {
     }
 
     #[test]
-    fn hostile_values_are_linear() {
-        for piece in ["(", ";", "=", " a", "\"", "a=", "\\", "*", "'", " (", "<"] {
-            let value = ["a/b; c=", &piece.repeat(1_000_000)].concat();
-            content_type(value.as_bytes(), 64);
-            disposition(value.as_bytes(), 64);
-        }
-    }
-
-    #[test]
     fn dispositions() {
         let check = |value: &str, expected: Option<(&str, &str)>| {
             let found = disposition(value.as_bytes(), 64).map(|(kind, parameters)| {

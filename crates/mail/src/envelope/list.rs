@@ -438,15 +438,6 @@ mod tests {
         assert_eq!((cut.len(), cut.last()), (3, Some(&Mailbox::default())));
     }
 
-    #[test]
-    fn hostile_lists_are_linear() {
-        for piece in ["(", ")", "<", ">", "\"", "@", ":", ";", ",", "[", "\\", ". ", "a ", "<@"] {
-            let _ = address_list(piece.repeat(200_000).as_bytes());
-            let _ = address_list(["<", &piece.repeat(200_000)].concat().as_bytes());
-            let _ = address_list(["a@", &piece.repeat(200_000)].concat().as_bytes());
-        }
-    }
-
     proptest! {
         #[test]
         fn never_panics_and_groups_balance(value in "[a-c@<>(),;:\"\\\\.\\[\\] \r\n]{0,80}") {

@@ -325,6 +325,16 @@ fn fields_and_header_octets_at_n_and_one_more() {
 }
 
 #[test]
+fn languages_at_n_and_one_more() {
+    let max = Limits::default().parameters_max;
+    let tags = |n: usize| {
+        let header = format!("Content-Language: {}\n\n", "es,".repeat(n));
+        parse(&header).parts[0].language.len()
+    };
+    assert_eq!((tags(max), tags(max + 1)), (max, max));
+}
+
+#[test]
 fn addresses_are_shared_by_all_envelopes() {
     let inner = format!("--b\nContent-Type: message/rfc822\n\nTo: {}\n\nx\n", "a@b,".repeat(6_000));
     let structure = parse(&multipart("b", &inner.repeat(3)));
@@ -334,19 +344,6 @@ fn addresses_are_shared_by_all_envelopes() {
     };
     let total: usize = structure.parts.iter().map(count).sum();
     assert_eq!(total, Limits::default().addresses_max);
-}
-
-#[test]
-fn hostile_messages_are_bounded() {
-    parse(&nested(100_000));
-    parse(&"Content-Type: message/rfc822\n\n".repeat(100_000));
-    parse(&multipart("b", &"--b\n".repeat(500_000)));
-    parse(&multipart("b", &"\n--bb".repeat(500_000)));
-    parse(&"A: b\n".repeat(1_000_000));
-    parse(&format!("Content-Type: a/b{}\n\nx", ";a=b".repeat(100_000)));
-    parse(&format!("Content-Type: a/b{}\n\nx", "; a*0*=b".repeat(100_000)));
-    parse(&format!("To: {}a\n\nx", "(".repeat(100_000)));
-    parse(&format!("Content-Type: {}a\n\nx", "(".repeat(100_000)));
 }
 
 #[test]
