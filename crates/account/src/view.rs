@@ -357,7 +357,7 @@ impl View {
     pub fn poll(&mut self, expunges: bool) -> Vec<Update> {
         let account = Arc::clone(&self.account);
         let inner = account.inner();
-        if self.seen == inner.state.modseq && self.changed.is_empty() && self.zombies.is_empty() {
+        if !self.has_news(&inner) {
             return Vec::new();
         }
         self.digest(&inner.state);
@@ -415,9 +415,22 @@ impl View {
         }
     }
 
+    /// Whether a poll may tell something.
+    fn has_news(&self, inner: &Inner) -> bool {
+        let mailbox = inner.state.mailboxes.get(&self.mailbox);
+        self.seen != inner.state.modseq
+            || !self.changed.is_empty()
+            || !self.zombies.is_empty()
+            || mailbox.is_none_or(|mailbox| mailbox.uid_next > self.told_next)
+            || self.account.is_broken()
+    }
+
     /// Ready when [`View::poll`] may have something. Cancel-safe.
     pub async fn wait(&self) {
-        self.account.wait(ModSeq(self.seen)).await;
+        let news = self.has_news(&self.account.inner());
+        if !news {
+            self.account.wait(ModSeq(self.seen)).await;
+        }
     }
 
     /// A commit of this view whose answer tells all: its polls leave it out.
