@@ -137,7 +137,11 @@ pub fn decoded_header(bytes: &[u8]) -> String {
 /// The content of a text part as Unicode; of a long one, what its first `octets_max` octets hold.
 fn plain_text<'a>(part: &Part, message: &'a [u8], octets_max: usize) -> Cow<'a, str> {
     let body = slice(message, part.body.clone());
-    let body = body.get(..octets_max).unwrap_or(body);
+    let body = match body.get(..octets_max) {
+        // Cut behind a line, so as not to cut a character.
+        Some(cut) => memchr::memrchr(b'\n', cut).and_then(|at| cut.get(..at)).unwrap_or(cut),
+        None => body,
+    };
     // Of an unknown encoding the raw octets are all that there is.
     let decoded = mime::decode(body, &part.encoding).unwrap_or(Cow::Borrowed(body));
     let label = part.parameter("charset").map(String::from_utf8_lossy);
@@ -204,6 +208,15 @@ mod tests {
         assert_eq!(all(ALTERNATIVE), ["haé html", "> quoted\nesñe plano", "año.pdf"]);
         let inner = "Content-Type: message/rfc822\n\nSubject: =?utf-8?q?a=C3=B1o?=\n\nbody\n";
         assert_eq!(all(inner), ["Subject: año\n", "body\n"]);
+    }
+
+    #[test]
+    fn previews_of_long_bodies_cut_no_character() {
+        let line = "ñ".repeat(20);
+        let message = format!("A: b\n\n{}", format!("{line}\n").repeat(1_000));
+        let long = preview_of(&message, 20_000);
+        assert!(long.len() < PREVIEW_PLAIN_OCTETS_MAX);
+        assert!(long.split(' ').all(|word| word == line));
     }
 
     #[test]

@@ -378,6 +378,24 @@ fn packed_structure_walks_without_copies() {
     );
 }
 
+/// Stored structures must be read for ever: a change of form needs a new first octet, and this one
+/// goes on being read.
+#[test]
+fn form_1_of_a_stored_structure() {
+    let message = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\
+        Content-Type: image/x-odd; name=x\nContent-ID: <i>\nContent-Transfer-Encoding: base64\n\
+        Content-Disposition: attachment; filename=y\nContent-Description: d\nContent-MD5: m\n\
+        Content-Language: es, de\nContent-Location: l\n\nQQ==\n--b\n\
+        Content-Type: message/rfc822\nContent-Transfer-Encoding: 8bit\n\n\
+        From: A <a@b>\nContent-Transfer-Encoding: x-odd\n\nx\n--b--\n";
+    let stored = include_bytes!("form-1.structure");
+    let structure = parse(message);
+    let mut packed = Vec::new();
+    structure.pack(&mut packed);
+    assert_eq!(packed, stored);
+    assert_eq!(Structure::unpack(stored), Some((structure, &[][..])));
+}
+
 #[test]
 fn every_cut_of_packed_bytes_is_noticed() {
     let mut packed = Vec::new();
