@@ -57,13 +57,21 @@ pub(crate) struct Draft {
     pub changes: Vec<Applied>,
     pub puts: Vec<(Bytes, Option<Bytes>)>,
     pub blobs: Vec<(u64, Bytes)>,
+    /// Blobs that nothing refers to any more.
+    pub drops: Vec<u64>,
     /// Octets and messages that count against the quota.
     pub weight: (u64, u64),
 }
 
 impl Draft {
     pub const fn new() -> Self {
-        Self { changes: Vec::new(), puts: Vec::new(), blobs: Vec::new(), weight: (0, 0) }
+        Self {
+            changes: Vec::new(),
+            puts: Vec::new(),
+            blobs: Vec::new(),
+            drops: Vec::new(),
+            weight: (0, 0),
+        }
     }
     pub fn put(&mut self, key: Bytes, value: Bytes) {
         self.puts.push((key, Some(value)));
@@ -114,7 +122,7 @@ impl Account {
         Ok(account)
     }
 
-    async fn each(
+    pub(crate) async fn each(
         &self,
         tag: u8,
         mut each: impl FnMut(&[u8], &[u8]) -> Option<()>,
@@ -272,7 +280,7 @@ impl Account {
             head: modseq,
             puts: draft.puts,
             blobs: draft.blobs,
-            drops: Vec::new(),
+            drops: draft.drops,
         });
         inner.plan.modseq = modseq;
         inner.plan.octets += draft.weight.0;

@@ -9,6 +9,7 @@ mod accounts;
 mod append;
 mod body;
 mod change;
+pub mod check;
 mod codec;
 pub mod directory;
 mod edit;
@@ -29,6 +30,7 @@ mod seal;
 pub mod search;
 mod state;
 mod threads;
+mod trash;
 pub mod types;
 pub mod view;
 
@@ -37,6 +39,7 @@ pub use accounts::Accounts;
 pub use directory::{Credentials, Directory, Recipient};
 pub use error::{Error, Refused};
 pub use record::Record;
+pub use trash::Deleted;
 pub use types::{
     Appended, Clock, Copied, FlagChange, FlagOp, MailboxInfo, MailboxName, MasterKey, NewMessage,
     Options, Quota, SpecialUse, Stored,

@@ -10,10 +10,15 @@ use std::{
 
 /// Ids that span at most so many times their number are read in one sweep.
 const SWEEP_FACTOR: u32 = 4;
+/// Records asked for at a time by those who read all.
+pub(crate) const RECORDS_PAGE: usize = 256;
 
 /// The chunk that was read last: clients fetch big bodies piece by piece.
 #[derive(Default)]
-pub(crate) struct LastChunk(Mutex<Option<(u64, usize, Arc<Vec<u8>>)>>);
+pub(crate) struct LastChunk(Mutex<Option<Chunk>>);
+
+/// Blob, number of the chunk, its plain octets.
+type Chunk = (u64, usize, Arc<Vec<u8>>);
 
 impl Account {
     /// Records of messages, in order; `None` for those erased meanwhile. Ask for some hundred at a

@@ -41,11 +41,8 @@ impl Account {
         ingest: &Ingest,
         message: u32,
     ) -> Result<Threading, Error> {
-        let own = ingest
-            .envelope
-            .message_id
-            .as_deref()
-            .map_or_else(Vec::new, |value| mail::thread::message_ids(value));
+        let own =
+            ingest.envelope.message_id.as_deref().map_or_else(Vec::new, mail::thread::message_ids);
         let references = ingest.references.iter().rev().take(REFERENCES_MAX);
         let mut hashes: Vec<u64> =
             own.iter().take(1).chain(references).map(|id| hash(self.id.0, id)).collect();

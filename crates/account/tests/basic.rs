@@ -1,7 +1,8 @@
 //! The main path, end to end on the store in memory.
 
 use account::{
-    Accounts, Clock, FlagChange, FlagOp, MailboxName, MasterKey, NewMessage, Numbers, Options, Update,
+    Accounts, Clock, FlagChange, FlagOp, MailboxName, MasterKey, NewMessage, Numbers, Options,
+    Update,
     search::{Query, Search},
 };
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
     thread::Thread,
 };
-use store::{LocalBus, Memory};
+use store::{Kv, LocalBus, Memory};
 
 struct Fixed;
 impl Clock for Fixed {
@@ -99,14 +100,16 @@ fn mail_comes_in_is_read_moved_and_expunged_and_all_of_it_is_there_after_reopeni
             other.poll(true);
 
             let seen = add(SystemFlags::SEEN);
-            let stored = view.store(&NumberSet::of([(2, 3)]), Numbers::Sequence, &seen).await.unwrap();
+            let stored =
+                view.store(&NumberSet::of([(2, 3)]), Numbers::Sequence, &seen).await.unwrap();
             assert_eq!(stored.rows.len(), 2);
             assert!(view.poll(true).is_empty(), "the answer told it");
             let told = other.poll(true);
             assert!(matches!(told.as_slice(), [Update::Flags(a), Update::Flags(b)]
                 if a.sequence == 2 && b.sequence == 3));
 
-            let moved = view.move_to(&NumberSet::of([(4, 4)]), Numbers::Uid, archive.id).await.unwrap();
+            let moved =
+                view.move_to(&NumberSet::of([(4, 4)]), Numbers::Uid, archive.id).await.unwrap();
             assert_eq!(moved.pairs, [(Uid(4), Uid(1))]);
             assert_eq!(other.exists(), 5, "not told yet");
             let row = other.rows(&NumberSet::of([(5, 5)]), Numbers::Sequence, 1, 9);
@@ -116,11 +119,15 @@ fn mail_comes_in_is_read_moved_and_expunged_and_all_of_it_is_there_after_reopeni
             assert_eq!(other.poll(true), [Update::Expunged(vec![(4, Uid(4))])]);
             view.poll(true);
 
-            let copied = view.copy(&NumberSet::of([(1, 1)]), Numbers::Uid, archive.id).await.unwrap();
+            let copied =
+                view.copy(&NumberSet::of([(1, 1)]), Numbers::Uid, archive.id).await.unwrap();
             assert_eq!(copied.pairs, [(Uid(1), Uid(2))]);
-            let again = view.copy(&NumberSet::of([(1, 1)]), Numbers::Uid, archive.id).await.unwrap();
+            let again =
+                view.copy(&NumberSet::of([(1, 1)]), Numbers::Uid, archive.id).await.unwrap();
             assert_eq!(again.pairs, [(Uid(1), Uid(3))], "a twin");
-            view.store(&NumberSet::of([(1, 1)]), Numbers::Uid, &add(SystemFlags::DELETED)).await.unwrap();
+            view.store(&NumberSet::of([(1, 1)]), Numbers::Uid, &add(SystemFlags::DELETED))
+                .await
+                .unwrap();
             let mut there = ana.select(archive.id, false).unwrap();
             let rows = there.rows(&all(), Numbers::Uid, 1, 9);
             assert!(rows.iter().all(|row| row.system.is_empty()), "\\Deleted stays behind");
@@ -142,7 +149,24 @@ fn mail_comes_in_is_read_moved_and_expunged_and_all_of_it_is_there_after_reopeni
         let body = ana.body(record, 0..u32::MAX).await.unwrap();
         assert_eq!(body, letter(2).bytes);
         assert_eq!(record.envelope().subject.unwrap(), b"letter 2");
-        assert_eq!(ana.quota().messages_used, 6);
+        assert_eq!(ana.quota().messages_used, 5);
+        let report = account::check::all(&accounts).await.unwrap();
+        assert_eq!((report.breaches, report.told), (0, Vec::new()));
+        assert!(report.commits >= 8 && report.messages == 5);
+
+        // A row that was lost is told.
+        let head = memory.head(ana.id().0).await.unwrap();
+        let puts = vec![(account::check::member_key(info.id.0, 2), None)];
+        let commit = store::Commit {
+            account: ana.id().0,
+            expected: head,
+            head: head + 1,
+            puts,
+            ..store::Commit::default()
+        };
+        memory.commit(commit).await.unwrap();
+        let report = account::check::all(&accounts).await.unwrap();
+        assert_eq!(report.breaches, 2, "{:?}", report.told);
     });
 }
 
@@ -224,5 +248,30 @@ fn quota_is_decided_before() {
         assert!(ana.room_for(size + 1).is_err());
         ana.append(inbox, vec![letter(2)]).await.unwrap();
         assert!(ana.append(inbox, vec![letter(3)]).await.is_err());
+    });
+}
+
+#[test]
+fn what_was_expunged_comes_back_until_it_is_purged() {
+    run(async {
+        let memory = Arc::new(Memory::new());
+        let accounts = open(&memory).await;
+        let ana = account(&accounts, "ana@example.test").await;
+        let inbox = ana.mailbox(&MailboxName::inbox()).unwrap().id;
+        ana.append(inbox, vec![letter(1), letter(2)]).await.unwrap();
+        let mut view = ana.select(inbox, false).unwrap();
+        view.erase(&all()).await.unwrap();
+        assert_eq!(ana.quota().messages_used, 0);
+        let waiting = ana.deleted().await.unwrap();
+        assert_eq!(waiting.len(), 2);
+        let (mailbox, uid) = ana.undelete(waiting[0].message).await.unwrap();
+        assert_eq!((mailbox, uid), (inbox, Uid(3)));
+        assert_eq!(ana.deleted().await.unwrap().len(), 1);
+        assert_eq!(accounts.purge(waiting[1].erase_at - 1).await.unwrap(), 0);
+        assert_eq!(accounts.purge(waiting[1].erase_at).await.unwrap(), 1);
+        assert!(ana.undelete(waiting[1].message).await.is_err());
+        assert_eq!(ana.records(&[waiting[1].message]).await.unwrap().len(), 1);
+        assert!(ana.records(&[waiting[1].message]).await.unwrap()[0].is_none());
+        assert_eq!(account::check::all(&accounts).await.unwrap().breaches, 0);
     });
 }
