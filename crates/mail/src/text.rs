@@ -146,14 +146,16 @@ fn plain_text<'a>(part: &Part, message: &'a [u8], octets_max: usize) -> Cow<'a, 
     let decoded = mime::decode(body, &part.encoding).unwrap_or(Cow::Borrowed(body));
     let label = part.parameter("charset").map(String::from_utf8_lossy);
     let declared = label.as_deref().and_then(Charset::of);
-    let in_html = || is_html(part).then(|| html::declared_charset(&decoded)).flatten();
+    // A `<meta>` that can be read as ASCII cannot be right about UTF-16.
+    let sixteen = [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE].map(Charset::Known);
+    let in_html = || {
+        let label = html::declared_charset(&decoded).filter(|_| is_html(part))?;
+        Charset::of(label).filter(|charset| !sixteen.contains(charset))
+    };
     let charset = match declared {
-        None | Some(Charset::Ascii) => in_html().and_then(Charset::of).or(declared),
+        None | Some(Charset::Ascii) => in_html().or(declared),
         declared => declared,
     };
-    // A `<meta>` that can be read as ASCII cannot be UTF-16.
-    let sixteen = [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE].map(Charset::Known);
-    let charset = charset.filter(|charset| declared.is_some() || !sixteen.contains(charset));
     match (charset, decoded) {
         (Some(charset), Cow::Borrowed(bytes)) => charset.decode(bytes),
         (Some(charset), Cow::Owned(bytes)) => Cow::Owned(charset.decode(&bytes).into_owned()),
@@ -234,5 +236,7 @@ mod tests {
         let message = b"Content-Type: text/html\n\n<meta charset=koi8-r><p>\xf0\xd2\xc9";
         let structure = Structure::parse(message, &Limits::default());
         assert_eq!(preview(&structure, message, 10), "При");
+        let ascii = "Content-Type: text/html; charset=us-ascii\n\n<meta charset=utf-16>ñ";
+        assert_eq!(preview_of(ascii, 10), "ñ");
     }
 }
