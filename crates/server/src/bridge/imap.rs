@@ -1,1 +1,350 @@
-//! Filled by its author.
+//! The IMAP bridge: performs what the IMAP machine asks, on the account that is logged in.
+//!
+//! Invariants: one effect at a time; what streams is written in pieces of about [`PIECE_OCTETS`] and
+//! is kept in one boxed state between them, so an idle session costs little more than its view;
+//! nothing is told before its commit is durable; message text never reaches the log.
+
+mod append;
+mod copy;
+mod fetch;
+mod list;
+mod mailbox;
+mod memory;
+mod pattern;
+mod refusal;
+mod search;
+mod section;
+mod select;
+mod store;
+mod tell;
+
+use crate::{
+    auth,
+    bridge::Bridge,
+    context::{Context, Peer},
+};
+use account::{Account, Numbers, View};
+use append::Appending;
+use imap::{
+    Options, Session,
+    effect::{Done, Effect, Refusal},
+    types::SequenceSet,
+};
+use mail::{NumberSet, Uid};
+use memory::Memory;
+use refusal::Stop;
+use std::{future::pending, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep_until};
+
+/// Octets of output after which a streaming command pauses, so that the peer can take them.
+pub const PIECE_OCTETS: usize = 64 << 10;
+/// How often an idle client hears that we are there (quirk 10; NAT gateways forget sooner than
+/// IMAP's 29 minutes).
+pub const KEEP_ALIVE: Duration = Duration::from_secs(120);
+/// Characters of a client's name in the log.
+const CLIENT_CHARS_MAX: usize = 40;
+
+/// What all IMAP sessions of a server share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    options: Arc<Options>,
+    memory: Memory,
+}
+
+impl Shared {
+    /// `append_memory_octets_max`: octets of messages in memory that are being appended or decoded,
+    /// all sessions together; at least that of one message.
+    #[must_use]
+    pub fn new(options: Options, append_memory_octets_max: u64) -> Self {
+        let octets_max = append_memory_octets_max.max(2 * options.append_octets_max);
+        Self { options: Arc::new(options), memory: Memory::new(octets_max) }
+    }
+
+    /// A machine and a bridge for a new connection.
+    #[must_use]
+    pub fn session(&self, context: &Arc<Context>, peer: Peer) -> (Session, Imap) {
+        let bridge = Imap {
+            context: Arc::clone(context),
+            memory: self.memory.clone(),
+            peer,
+            login: None,
+            selected: None,
+            work: None,
+            append: None,
+            keep_alive: None,
+        };
+        (Session::new(Arc::clone(&self.options)), bridge)
+    }
+}
+
+/// The world's side of one IMAP connection.
+pub struct Imap {
+    context: Arc<Context>,
+    memory: Memory,
+    peer: Peer,
+    login: Option<auth::Session>,
+    selected: Option<Box<Selected>>,
+    /// What streams.
+    work: Option<Work>,
+    append: Option<Box<Appending>>,
+    /// When an idle client hears from us next; set while it idles.
+    keep_alive: Option<Instant>,
+}
+
+/// The selected mailbox.
+struct Selected {
+    view: View,
+    /// The saved search result `$` (RFC 5182), as Uids.
+    saved: NumberSet,
+    /// Keywords that the client was told of in FLAGS.
+    keywords_told: usize,
+}
+
+/// What streams, between two pieces.
+enum Work {
+    Fetch(Box<fetch::Fetching>),
+    Search(Box<search::Searching>),
+    Store(Box<store::Storing>),
+    List(Box<list::Listing>),
+    Tell(Box<tell::Telling>),
+    Resync(Box<select::Resync>),
+}
+
+impl Selected {
+    /// The numbers that a set means now.
+    fn resolve(&mut self, set: &SequenceSet, uid: bool) -> (NumberSet, Numbers) {
+        let largest = if uid { self.view.uid_max().0 } else { self.view.exists() };
+        match set.resolve(largest) {
+            Some(numbers) if uid => (numbers, Numbers::Uid),
+            Some(numbers) => (numbers, Numbers::Sequence),
+            None => (self.saved.clone(), Numbers::Uid),
+        }
+    }
+
+    /// Tells of keywords that came up since FLAGS was said.
+    fn tell_keywords(&mut self, session: &mut Session) {
+        let keywords = self.view.keywords();
+        if keywords.len() > self.keywords_told {
+            self.keywords_told = keywords.len();
+            session.reply().flags(&keywords, self.view.read_only());
+        }
+    }
+}
+
+impl Bridge for Imap {
+    type Machine = Session;
+
+    async fn perform(&mut self, session: &mut Session, effect: Effect) {
+        match effect {
+            Effect::Auth(ask) => {
+                let Self { context, peer, .. } = self;
+                let (answer, login) =
+                    context.auth.answer(&context.accounts, peer, "imap", ask).await;
+                if login.is_some() {
+                    self.login = login;
+                }
+                session.auth(answer);
+            }
+            Effect::Id(fields) => self.log_client(&fields),
+            Effect::Idle(begins) => self.keep_alive = begins.then(|| Instant::now() + KEEP_ALIVE),
+            Effect::AppendAbort => self.append = None,
+            Effect::AppendEnd => {
+                let appended = self.append_end().await;
+                session.appended(appended.map_err(|stop| self.refusal(stop)));
+            }
+            Effect::Select { mailbox, read_only, qresync } => {
+                match self.select(&mailbox, read_only).await {
+                    Ok(selected) => session.selected(Ok(selected)),
+                    Err(stop) => {
+                        session.selected(Err(self.refusal(stop)));
+                        return;
+                    }
+                }
+                if let Some(qresync) = qresync {
+                    self.begin_resync(qresync);
+                    self.perform_more(session).await;
+                }
+            }
+            Effect::More => self.perform_more(session).await,
+            effect => {
+                let done = self.run(session, effect).await;
+                self.conclude(session, done);
+            }
+        }
+    }
+
+    async fn news(&mut self) {
+        match (self.keep_alive, &self.selected) {
+            (Some(at), Some(selected)) => {
+                tokio::select! {
+                    () = selected.view.wait() => {}
+                    () = sleep_until(at) => {}
+                }
+            }
+            // Nothing is told of a mailbox that is not selected.
+            _ => pending().await,
+        }
+    }
+}
+
+impl Imap {
+    /// Commands that are answered by [`Session::done`].
+    async fn run(&mut self, session: &mut Session, effect: Effect) -> Result<Done, Stop> {
+        match effect {
+            Effect::Unselect { expunge } => self.unselect(expunge).await,
+            Effect::List { select, reference, patterns, returns, lsub } => {
+                let append_octets_max = self.context.accounts.options().message_octets_max;
+                let asked =
+                    list::Asked { select, reference, patterns, returns, lsub, append_octets_max };
+                let listing = list::Listing::new(self.account()?, asked);
+                self.begin(session, Work::List(Box::new(listing))).await
+            }
+            Effect::Status { mailbox, items } => self.status(session, &mailbox, &items).await,
+            Effect::Create { mailbox, special_use } => self.create(&mailbox, &special_use).await,
+            Effect::Delete { mailbox } => self.delete(&mailbox).await,
+            Effect::Rename { from, to } => self.rename(session, &from, &to).await,
+            Effect::Subscribe { mailbox, wanted } => self.subscribe(&mailbox, wanted).await,
+            Effect::Quota { mailbox } => self.quota(session, mailbox.as_deref()),
+            Effect::AppendBegin { mailbox, options, octets, literal8: _ } => {
+                self.append_begin(&mailbox, options, octets).await
+            }
+            Effect::AppendData(octets) => self.append_data(octets),
+            Effect::Fetch { set, uid, items, modifiers } => {
+                let asked = fetch::Asked { set, uid, items, modifiers };
+                let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
+                let fetching = fetch::Fetching::new(session, selected, asked).await?;
+                self.begin(session, Work::Fetch(Box::new(fetching))).await
+            }
+            Effect::Store { set, uid, op, silent, flags, unchanged_since } => {
+                let asked = store::Asked { set, uid, op, silent, flags, unchanged_since };
+                let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
+                let storing = store::Storing::new(selected, asked);
+                self.begin(session, Work::Store(Box::new(storing))).await
+            }
+            Effect::Copy { set, uid, mailbox, remove } => {
+                let asked = copy::Asked { set, uid, mailbox, remove };
+                self.copy(session, asked).await
+            }
+            Effect::Expunge { uids } => self.expunge(session, uids.as_ref()).await,
+            Effect::Search { key, uid, returns } => {
+                let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
+                let searching = search::Searching::new(selected, &key, uid, returns);
+                self.begin(session, Work::Search(Box::new(searching))).await
+            }
+            Effect::Poll { expunges } => self.poll(session, expunges).await,
+            Effect::Auth(_)
+            | Effect::Id(_)
+            | Effect::Select { .. }
+            | Effect::AppendEnd
+            | Effect::AppendAbort
+            | Effect::More
+            | Effect::Idle(_) => Err(Refusal::Bug.into()),
+        }
+    }
+
+    /// The first piece of what streams.
+    async fn begin(&mut self, session: &mut Session, work: Work) -> Result<Done, Stop> {
+        self.work = Some(work);
+        self.more(session).await
+    }
+
+    /// Another piece.
+    async fn more(&mut self, session: &mut Session) -> Result<Done, Stop> {
+        let mut work = self.work.take().ok_or(Refusal::Bug)?;
+        let done = match &mut work {
+            Work::List(listing) => listing.step(session, self.account()?).await?,
+            work => {
+                let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
+                match work {
+                    Work::Fetch(fetching) => fetching.step(session, selected, &self.memory).await?,
+                    Work::Search(searching) => searching.step(session, selected).await?,
+                    Work::Store(storing) => storing.step(session, selected).await?,
+                    Work::Tell(telling) => telling.step(session, selected),
+                    Work::Resync(resync) => resync.step(session, selected).await?,
+                    Work::List(_) => Done::No(Refusal::Bug),
+                }
+            }
+        };
+        if done == Done::More {
+            self.work = Some(work);
+        }
+        Ok(done)
+    }
+
+    async fn perform_more(&mut self, session: &mut Session) {
+        let done = self.more(session).await;
+        self.conclude(session, done);
+    }
+
+    /// Tells the machine how an effect ended.
+    fn conclude(&self, session: &mut Session, done: Result<Done, Stop>) {
+        match done {
+            Ok(done) => session.done(done),
+            Err(Stop::Aborted) => session.break_off(),
+            Err(stop) => session.done(Done::No(self.refusal(stop))),
+        }
+    }
+
+    /// The peer's side of a story that the log gets whole.
+    fn refusal(&self, stop: Stop) -> Refusal {
+        match stop {
+            Stop::Refused(refusal) => refusal,
+            Stop::Account(error) => {
+                self.log(&error);
+                refusal::refusal(&error)
+            }
+            Stop::Aborted => Refusal::Bug,
+        }
+    }
+
+    fn log(&self, error: &account::Error) {
+        let connection = self.peer.id;
+        let account = self.login.as_ref().map(|login| login.account.id().0);
+        if refusal::is_ours(error) {
+            tracing::error!(connection, account, %error, "imap");
+            self.context.metrics.error("imap");
+        } else {
+            tracing::debug!(connection, account, %error, "imap");
+        }
+    }
+
+    /// RFC 2971 §3.3: "useful for statistics and for analyzing bug reports".
+    fn log_client(&self, fields: &[(String, Option<String>)]) {
+        let field = |wanted: &str| {
+            let found = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            let value = found.and_then(|(_, value)| value.as_deref()).unwrap_or_default();
+            value.chars().take(CLIENT_CHARS_MAX).collect::<String>()
+        };
+        let (name, version) = (field("name"), field("version"));
+        tracing::info!(connection = self.peer.id, ?name, ?version, "imap client");
+    }
+
+    fn account(&self) -> Result<&Arc<Account>, Refusal> {
+        self.login.as_ref().map(|login| &login.account).ok_or(Refusal::Bug)
+    }
+}
+
+/// Where a session's news come from when it idles: a message's permanent id (RFC 8474 §4).
+fn email_id(id: mail::MessageId) -> String {
+    format!("M{id}")
+}
+
+fn thread_id(id: mail::ThreadId) -> String {
+    format!("T{id}")
+}
+
+fn mailbox_id(id: mail::MailboxId) -> String {
+    format!("F{id}")
+}
+
+/// The number of an id as it was written, if it is one of ours.
+fn id_number(letter: char, id: &str) -> Option<u32> {
+    let digits = id.strip_prefix(letter)?;
+    let canonical = !digits.starts_with(['0', '+']) || digits == "0";
+    digits.parse().ok().filter(|_| canonical)
+}
+
+/// A set of Uids.
+fn uid_set(uids: impl IntoIterator<Item = Uid>) -> NumberSet {
+    NumberSet::of_numbers(uids.into_iter().map(|uid| uid.0))
+}

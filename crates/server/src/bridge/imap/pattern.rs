@@ -1,6 +1,6 @@
 //! Patterns of LIST and LSUB (RFC 9051 §6.3.9): `*` is anything, `%` anything within one level.
 
-use account::account::SEPARATOR;
+use account::types::SEPARATOR;
 
 /// A pattern, ready to be matched against names.
 #[derive(Debug)]

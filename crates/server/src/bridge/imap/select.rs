@@ -1,6 +1,8 @@
 //! SELECT, EXAMINE, CLOSE, UNSELECT, and resynchronisation (RFC 7162 §3.2.5).
 
-use super::{Imap, PIECE_OCTETS, Selected, Work, mailbox, mailbox_id, refusal::Stop, tell::FlagLine};
+use super::{
+    Imap, PIECE_OCTETS, Selected, Work, mailbox, mailbox_id, refusal::Stop, tell::FlagLine,
+};
 use account::{Numbers, View};
 use imap::{
     Session,
@@ -91,12 +93,19 @@ impl Resync {
             None => {
                 // RFC 7162 §3.2.5.1: with another UIDVALIDITY "the server MUST ignore the remaining
                 // parameters".
-                let validity = view.info().map(|info| info.uid_validity);
-                if validity != Some(self.asked.uid_validity) {
+                let Some(info) = view.info().filter(|i| i.uid_validity == self.asked.uid_validity)
+                else {
                     return Ok(Done::Ok(None));
-                }
-                let known = known(view, &self.asked);
-                let vanished = vanished(view, since, &known).await?;
+                };
+                // "1:<maxuid>, where <maxuid> is the mailbox's UIDNEXT value minus 1"
+                let all = info.uid_next.0.saturating_sub(1);
+                let known = self.asked.known.as_ref().and_then(|known| known.resolve(all));
+                let known = known.unwrap_or_else(|| NumberSet::of([(1, all)]));
+                let matching = self.asked.matching.as_ref();
+                let unmoved = matching.and_then(|(numbers, uids)| unmoved(view, numbers, uids));
+                let from = unmoved.map_or(1, |uid| uid.next().0);
+                let asked = between(&known, from, all);
+                let vanished = vanished(view, since, &asked).await?;
                 session.reply().vanished(true, &vanished);
                 known
             }
@@ -117,17 +126,14 @@ impl Resync {
     }
 }
 
-/// The Uids that the client knows: as it says, or all that there were.
-fn known(view: &mut View, asked: &QResync) -> NumberSet {
-    let uid_max = view.uid_max().0;
-    let all = || NumberSet::of([(1, uid_max.max(1))]);
-    let known = asked.known.as_ref().and_then(|known| known.resolve(uid_max));
-    let known = known.unwrap_or_else(all);
-    known
+/// The numbers of a set from `first` to `last`.
+pub(super) fn between(set: &NumberSet, first: u32, last: u32) -> NumberSet {
+    let clamped = set.ranges().iter().map(|&(a, b)| (a.max(first), b.min(last)));
+    NumberSet::of(clamped.filter(|(a, b)| a <= b))
 }
 
 /// Uids of `known` that are gone since, without those that this session still counts: these are
-/// told by a VANISHED without EARLIER.
+/// told by a VANISHED without EARLIER. `known` must not reach beyond the Uids that ever were.
 pub(super) async fn vanished(
     view: &mut View,
     since: ModSeq,

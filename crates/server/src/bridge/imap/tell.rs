@@ -115,8 +115,7 @@ impl Imap {
         if updates.is_empty() {
             return Ok(Done::Ok(None));
         }
-        let telling =
-            Telling { updates: updates.into_iter(), expunged: Vec::new().into_iter() };
+        let telling = Telling { updates: updates.into_iter(), expunged: Vec::new().into_iter() };
         self.begin(session, Work::Tell(Box::new(telling))).await
     }
 }

@@ -1,0 +1,385 @@
+//! FETCH, in pieces (RFC 9051 §6.4.5): pages of rows, records only when an item needs them, bodies
+//! chunk by chunk.
+//!
+//! Invariants: a line that was begun is ended, or the session is aborted; `\Seen` is durable before a
+//! line that tells of it; one message that cannot be read does not stop the others.
+
+use super::{
+    PIECE_OCTETS, Selected, email_id,
+    memory::Memory,
+    refusal::{self, Stop},
+    section::{Content, Found, Source},
+    select, thread_id, uid_set,
+};
+use account::{Account, FlagChange, FlagOp, Numbers, Record, Row};
+use imap::{
+    FetchWriter, Session,
+    effect::{Done, Refusal},
+    types::{FetchItem, FetchModifiers, SequenceSet},
+};
+use mail::{EnvelopeRef, Flags, ModSeq, NumberSet, Structure, StructureRef, SystemFlags};
+use std::sync::Arc;
+
+/// Rows read at once when nothing but rows is needed.
+const ROWS_MAX: usize = 1_024;
+/// Rows read at once when their records are needed too.
+const RECORDS_MAX: usize = 256;
+/// Rows marked `\Seen` at once: the client may leave before it gets the last of them.
+const SEEN_MAX: usize = 64;
+
+/// The command.
+pub(super) struct Asked {
+    pub set: SequenceSet,
+    pub uid: bool,
+    pub items: Vec<FetchItem>,
+    pub modifiers: FetchModifiers,
+}
+
+/// A FETCH between two pieces.
+pub(super) struct Fetching {
+    items: Vec<FetchItem>,
+    needs: Needs,
+    set: NumberSet,
+    numbers: Numbers,
+    changed_since: Option<ModSeq>,
+    /// Where the next page begins.
+    next: u32,
+    page: std::vec::IntoIter<Message>,
+    open: Option<Open>,
+    /// What went wrong with some message.
+    refusal: Option<Refusal>,
+}
+
+/// What the items need.
+#[derive(Clone, Copy)]
+struct Needs {
+    record: bool,
+    /// `\Seen` is set.
+    seen: bool,
+    /// FLAGS is among them.
+    flags: bool,
+    /// MODSEQ is to be added.
+    modseq: bool,
+}
+
+/// A message of a page.
+struct Message {
+    row: Row,
+    record: Option<Record>,
+    /// `\Seen` was set just now.
+    newly_seen: bool,
+}
+
+/// A message whose line is open.
+struct Open {
+    message: Message,
+    /// The item at hand.
+    item: usize,
+    /// The rest of the literal at hand.
+    content: Option<Content>,
+    structure: Option<Structure>,
+}
+
+impl Needs {
+    fn of(items: &[FetchItem], condstore: bool) -> Self {
+        let mut needs = Self { record: false, seen: false, flags: false, modseq: condstore };
+        for item in items {
+            match item {
+                FetchItem::Flags => needs.flags = true,
+                FetchItem::ModSeq => needs.modseq = false,
+                FetchItem::InternalDate
+                | FetchItem::Uid
+                | FetchItem::Rfc822Size
+                | FetchItem::EmailId
+                | FetchItem::ThreadId => {}
+                FetchItem::Envelope
+                | FetchItem::Body
+                | FetchItem::BodyStructure
+                | FetchItem::Rfc822Header
+                | FetchItem::BinarySize { .. } => needs.record = true,
+                FetchItem::Rfc822 | FetchItem::Rfc822Text => {
+                    (needs.record, needs.seen) = (true, true);
+                }
+                FetchItem::BodySection { peek, .. } | FetchItem::Binary { peek, .. } => {
+                    needs.record = true;
+                    needs.seen |= !peek;
+                }
+            }
+        }
+        needs
+    }
+}
+
+impl Fetching {
+    /// Tells what vanished, if that was asked.
+    pub async fn new(
+        session: &mut Session,
+        selected: &mut Selected,
+        asked: Asked,
+    ) -> Result<Self, Stop> {
+        let (set, numbers) = selected.resolve(&asked.set, asked.uid);
+        let changed_since = asked.modifiers.changed_since;
+        if let Some(since) = changed_since.filter(|_| asked.modifiers.vanished) {
+            let uid_next = selected.view.info().map_or(1, |info| info.uid_next.0);
+            let known = select::between(&set, 1, uid_next.saturating_sub(1));
+            let vanished = select::vanished(&mut selected.view, since, &known).await?;
+            session.reply().vanished(true, &vanished);
+        }
+        let mut needs = Needs::of(&asked.items, session.enabled().condstore);
+        needs.seen &= !selected.view.read_only();
+        Ok(Self {
+            items: asked.items,
+            needs,
+            set,
+            numbers,
+            changed_since,
+            next: 1,
+            page: Vec::new().into_iter(),
+            open: None,
+            refusal: None,
+        })
+    }
+
+    pub async fn step(
+        &mut self,
+        session: &mut Session,
+        selected: &mut Selected,
+        memory: &Memory,
+    ) -> Result<Done, Stop> {
+        loop {
+            if session.reply().pending_octets() >= PIECE_OCTETS {
+                return Ok(Done::More);
+            }
+            if self.open.is_none()
+                && self.page.as_slice().is_empty()
+                && !self.load(selected).await?
+            {
+                break;
+            }
+            let mut reply = session.reply();
+            let (mut open, mut line) = match self.open.take() {
+                Some(open) => (open, reply.resume_fetch()),
+                None => {
+                    let Some(message) = self.page.next() else { continue };
+                    let line = reply.fetch(message.row.sequence);
+                    (Open { message, item: 0, content: None, structure: None }, line)
+                }
+            };
+            let account = selected.view.account();
+            match self.write(&mut line, &mut open, (account, memory)).await {
+                Ok(true) => line.end(),
+                Ok(false) => self.open = Some(open),
+                Err(error) => {
+                    tracing::error!(%error, "a message broke off while it was sent");
+                    return Err(Stop::Aborted);
+                }
+            }
+        }
+        Ok(self.refusal.map_or(Done::Ok(None), Done::No))
+    }
+
+    /// The next page. Whether there was one.
+    async fn load(&mut self, selected: &mut Selected) -> Result<bool, Stop> {
+        let rows_max = match self.needs {
+            Needs { seen: true, .. } => SEEN_MAX,
+            Needs { record: true, .. } => RECORDS_MAX,
+            _ => ROWS_MAX,
+        };
+        loop {
+            let mut rows = selected.view.rows(&self.set, self.numbers, self.next, rows_max);
+            let Some(last) = rows.last() else { return Ok(false) };
+            self.next = last.sequence.saturating_add(1);
+            if let Some(since) = self.changed_since {
+                rows.retain(|row| row.modseq > since);
+            }
+            if rows.is_empty() {
+                continue;
+            }
+            let seen = if self.needs.seen { mark_seen(selected, &mut rows).await } else { None };
+            let records = if self.needs.record {
+                let ids: Vec<_> = rows.iter().map(|row| row.message).collect();
+                selected.view.account().records(&ids).await?
+            } else {
+                Vec::new()
+            };
+            self.page = self.messages(rows, records, &seen.unwrap_or_default()).into_iter();
+            return Ok(true);
+        }
+    }
+
+    /// Rows with their records. Messages that were erased meanwhile are left out: their Uids are gone
+    /// (quirk 4), their numbers are told of by EXPUNGE in a moment.
+    fn messages(
+        &mut self,
+        rows: Vec<Row>,
+        records: Vec<Option<Record>>,
+        seen: &NumberSet,
+    ) -> Vec<Message> {
+        let mut records = records.into_iter();
+        let mut messages = Vec::with_capacity(rows.len());
+        for row in rows {
+            let record = records.next().flatten();
+            if record.is_none() && self.needs.record {
+                if self.numbers == Numbers::Sequence {
+                    self.refusal = Some(Refusal::ExpungeIssued);
+                }
+                continue;
+            }
+            let newly_seen = seen.contains(row.uid.0);
+            messages.push(Message { row, record, newly_seen });
+        }
+        messages
+    }
+
+    /// Writes as much of a line as a piece takes. Whether that is all of it.
+    async fn write(
+        &mut self,
+        line: &mut FetchWriter<'_>,
+        open: &mut Open,
+        (account, memory): (&Arc<Account>, &Memory),
+    ) -> Result<bool, account::Error> {
+        while let Some(item) = self.items.get(open.item) {
+            if open.content.is_none() && write_plain(line, item, &open.message) {
+                open.item += 1;
+                continue;
+            }
+            let Some(record) = open.message.record.as_ref() else {
+                open.item += 1;
+                continue;
+            };
+            let source = Source { account, record, memory };
+            if open.content.is_none() {
+                match source.find(item, &mut open.structure).await {
+                    Ok(found) => open.content = announce(line, item, found),
+                    // Nothing of it was announced: the other items can still be told.
+                    Err(stop) => self.refusal = Some(what_went_wrong(stop)),
+                }
+            }
+            if let Some(content) = &mut open.content {
+                while line.literal_left() > 0 {
+                    if line.pending_octets() >= PIECE_OCTETS {
+                        return Ok(false);
+                    }
+                    line.chunk(&content.next(&source).await?);
+                }
+                open.content = None;
+            }
+            open.item += 1;
+        }
+        if open.message.newly_seen && !self.needs.flags {
+            write_flags(line, &open.message.row);
+        }
+        if self.needs.modseq {
+            line.modseq(open.message.row.modseq);
+        }
+        Ok(true)
+    }
+}
+
+/// The log gets the story, the peer the refusal at the end of the command.
+fn what_went_wrong(stop: Stop) -> Refusal {
+    match stop {
+        Stop::Refused(refusal) => refusal,
+        Stop::Account(error) => {
+            tracing::error!(%error, "a message cannot be read");
+            refusal::refusal(&error)
+        }
+        Stop::Aborted => Refusal::Bug,
+    }
+}
+
+/// Opens the literal; what is to follow it.
+fn announce(line: &mut FetchWriter<'_>, item: &FetchItem, found: Found) -> Option<Content> {
+    let binary = matches!(item, FetchItem::Binary { .. });
+    match (found, item) {
+        (Found::Size(octets), FetchItem::BinarySize { part }) => line.binary_size(part, octets),
+        // RFC 3516 has no NIL for BINARY.SIZE.
+        (_, FetchItem::BinarySize { part }) => line.binary_size(part, 0),
+        (Found::Octets(content, nul), _) => {
+            let octets = Some(content.octets());
+            if binary {
+                line.binary(item, octets, nul);
+            } else {
+                line.section(item, octets);
+            }
+            return Some(content);
+        }
+        (Found::Nil | Found::Size(_), _) if binary => line.binary(item, None, false),
+        (Found::Nil | Found::Size(_), _) => line.section(item, None),
+    }
+    None
+}
+
+/// Sets `\Seen` where it is missing, in one commit, and takes the rows as they are then. Gives the
+/// Uids that it was set on. A mailbox that cannot be written (disk full) can still be read.
+async fn mark_seen(selected: &mut Selected, rows: &mut [Row]) -> Option<NumberSet> {
+    let unseen = rows.iter().filter(|row| !row.system.contains(SystemFlags::SEEN));
+    let unseen = uid_set(unseen.map(|row| row.uid));
+    if unseen.is_empty() {
+        return None;
+    }
+    let flags = Flags { system: SystemFlags::SEEN, keywords: Vec::new() };
+    let change = FlagChange { op: FlagOp::Add, flags, unchanged_since: None };
+    match selected.view.store(&unseen, Numbers::Uid, &change).await {
+        Ok(stored) => {
+            let mut seen = stored.rows.into_iter().peekable();
+            let mut set = Vec::new();
+            for row in rows {
+                if let Some(new) = seen.next_if(|new| new.uid == row.uid) {
+                    set.push(new.uid);
+                    *row = new;
+                }
+            }
+            Some(uid_set(set))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "\\Seen cannot be stored");
+            None
+        }
+    }
+}
+
+/// Writes an item that needs no body. Whether it was one.
+fn write_plain(line: &mut FetchWriter<'_>, item: &FetchItem, message: &Message) -> bool {
+    let row = &message.row;
+    match item {
+        FetchItem::Uid => line.uid(row.uid),
+        FetchItem::Flags => write_flags(line, row),
+        FetchItem::InternalDate => line.internal_date(row.internal_date),
+        FetchItem::Rfc822Size => line.size(row.octets.into()),
+        FetchItem::ModSeq => line.modseq(row.modseq),
+        FetchItem::EmailId => line.email_id(&email_id(row.message)),
+        FetchItem::ThreadId => line.thread_id(Some(&thread_id(row.thread))),
+        FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
+            if let Some(record) = &message.record {
+                write_parts(line, item, record);
+            }
+        }
+        FetchItem::Rfc822
+        | FetchItem::Rfc822Header
+        | FetchItem::Rfc822Text
+        | FetchItem::BodySection { .. }
+        | FetchItem::Binary { .. }
+        | FetchItem::BinarySize { .. } => return false,
+    }
+    true
+}
+
+/// ENVELOPE and BODYSTRUCTURE, straight from the record.
+fn write_parts(line: &mut FetchWriter<'_>, item: &FetchItem, record: &Record) {
+    if *item == FetchItem::Envelope {
+        if let Some((envelope, _)) = EnvelopeRef::unpack(record.envelope_packed()) {
+            line.envelope(&envelope);
+        }
+    } else if let Some(structure) = StructureRef::open(record.structure_packed()) {
+        if *item == FetchItem::Body {
+            line.body(structure);
+        } else {
+            line.body_structure(structure);
+        }
+    }
+}
+
+fn write_flags(line: &mut FetchWriter<'_>, row: &Row) {
+    line.flags(row.system, row.recent, row.keywords.iter().map(mail::Keyword::as_str));
+}

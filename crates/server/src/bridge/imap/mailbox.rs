@@ -1,0 +1,189 @@
+//! STATUS, CREATE, DELETE, RENAME, SUBSCRIBE, GETQUOTA (RFC 9051 §6.3, RFC 6154 §3, RFC 9208).
+
+use super::{Imap, mailbox_id, refusal::Stop};
+use account::{
+    Account, MailboxInfo, MailboxName, SpecialUse,
+    search::{Query, Search},
+    types::SEPARATOR,
+};
+use imap::{
+    ListLine, QuotaResource, Session, StatusValue,
+    effect::{Done, Refusal},
+    types::{QUOTA_ROOT, StatusItem},
+};
+use mail::SystemFlags;
+use std::sync::Arc;
+
+/// Octets of the unit of STORAGE (RFC 9208 §5.1).
+const STORAGE_OCTETS: u64 = 1024;
+
+/// A name as clients write it; Thunderbird may leave a separator at its end (quirk 15).
+pub(super) fn name(text: &str) -> Result<MailboxName, Stop> {
+    let text = text.strip_suffix(SEPARATOR).unwrap_or(text);
+    Ok(MailboxName::parse(text)?)
+}
+
+/// As RFC 6154 §2 writes it.
+pub(super) const fn special_use_name(special_use: SpecialUse) -> &'static str {
+    match special_use {
+        SpecialUse::Archive => "\\Archive",
+        SpecialUse::Drafts => "\\Drafts",
+        SpecialUse::Flagged => "\\Flagged",
+        SpecialUse::Junk => "\\Junk",
+        SpecialUse::Sent => "\\Sent",
+        SpecialUse::Trash => "\\Trash",
+        SpecialUse::All => "\\All",
+        SpecialUse::Important => "\\Important",
+    }
+}
+
+/// What a client may ask for in CREATE. `\All`, `\Flagged` and `\Important` are views over other
+/// mailboxes, which CREATE does not make.
+fn special_use(text: &str) -> Option<SpecialUse> {
+    use SpecialUse::{Archive, Drafts, Junk, Sent, Trash};
+    [Archive, Drafts, Junk, Sent, Trash]
+        .into_iter()
+        .find(|use_| special_use_name(*use_).eq_ignore_ascii_case(text))
+}
+
+/// A STATUS line.
+pub(super) struct Status {
+    mailbox: String,
+    id: String,
+    items: Vec<(StatusItem, u64)>,
+}
+
+impl Status {
+    /// Looks all items up.
+    pub async fn of(
+        account: &Arc<Account>,
+        info: &MailboxInfo,
+        (items, append_octets_max): (&[StatusItem], u64),
+    ) -> Result<Self, Stop> {
+        let mut values = Vec::with_capacity(items.len());
+        for item in items {
+            let value = match item {
+                StatusItem::Messages => info.exists.into(),
+                StatusItem::Recent => info.recent.into(),
+                StatusItem::UidNext => info.uid_next.0.into(),
+                StatusItem::UidValidity => info.uid_validity.0.into(),
+                StatusItem::Unseen => info.unseen.into(),
+                StatusItem::Deleted => info.deleted.into(),
+                StatusItem::Size => info.octets,
+                StatusItem::HighestModSeq => info.highest_modseq.0.max(1),
+                StatusItem::AppendLimit => append_octets_max,
+                StatusItem::DeletedStorage => deleted_octets(account, info).await?,
+                StatusItem::MailboxId => 0,
+            };
+            values.push((*item, value));
+        }
+        let mailbox = info.name.as_str().to_owned();
+        Ok(Self { mailbox, id: mailbox_id(info.id), items: values })
+    }
+
+    pub fn write(&self, session: &mut Session) {
+        let value = |&(item, value): &(StatusItem, u64)| match item {
+            StatusItem::MailboxId => (item, StatusValue::Id(&self.id)),
+            _ => (item, StatusValue::Number(value)),
+        };
+        let items: Vec<_> = self.items.iter().map(value).collect();
+        session.reply().status(&self.mailbox, &items);
+    }
+}
+
+/// What EXPUNGE would free (RFC 9208 §4.1.4), by reading the rows that have `\Deleted`.
+async fn deleted_octets(account: &Arc<Account>, info: &MailboxInfo) -> Result<u64, Stop> {
+    if info.deleted == 0 {
+        return Ok(0);
+    }
+    let mut view = account.select(info.id, true)?;
+    let mut search = Search::new(Query::System(SystemFlags::DELETED));
+    let mut octets = 0;
+    loop {
+        let (rows, more) = search.step(&mut view).await?;
+        octets += rows.iter().map(|row| u64::from(row.octets)).sum::<u64>();
+        if !more {
+            return Ok(octets);
+        }
+    }
+}
+
+impl Imap {
+    pub(super) async fn status(
+        &self,
+        session: &mut Session,
+        mailbox: &str,
+        items: &[StatusItem],
+    ) -> Result<Done, Stop> {
+        let account = self.account()?;
+        let info = account.mailbox(&name(mailbox)?).ok_or(Refusal::NoSuchMailbox)?;
+        let append_octets_max = self.context.accounts.options().message_octets_max;
+        Status::of(account, &info, (items, append_octets_max)).await?.write(session);
+        Ok(Done::Ok(None))
+    }
+
+    /// RFC 8474 §4.1: MAILBOXID in the answer.
+    pub(super) async fn create(&self, mailbox: &str, uses: &[String]) -> Result<Done, Stop> {
+        let special = match uses {
+            [] => None,
+            // RFC 6154 §3: "If … the server is not able to … it MUST NOT create the mailbox".
+            [one] => Some(special_use(one).ok_or(Refusal::UseAttr)?),
+            _ => return Err(Refusal::UseAttr.into()),
+        };
+        let id = self.account()?.create(&name(mailbox)?, special).await?;
+        Ok(Done::Ok(Some(format!("MAILBOXID ({})", mailbox_id(id)))))
+    }
+
+    pub(super) async fn delete(&self, mailbox: &str) -> Result<Done, Stop> {
+        self.account()?.delete(&name(mailbox)?).await?;
+        Ok(Done::Ok(None))
+    }
+
+    pub(super) async fn rename(
+        &self,
+        session: &mut Session,
+        from: &str,
+        to: &str,
+    ) -> Result<Done, Stop> {
+        let (from, to) = (name(from)?, name(to)?);
+        self.account()?.rename(&from, &to).await?;
+        // RFC 9051 §6.3.9.7: OLDNAME tells of the rename. INBOX stays where it is.
+        if session.enabled().rev2 && from != MailboxName::inbox() {
+            session.reply().list(&ListLine {
+                separator: Some(SEPARATOR),
+                mailbox: to.as_str(),
+                old_name: Some(from.as_str()),
+                ..ListLine::default()
+            });
+        }
+        Ok(Done::Ok(None))
+    }
+
+    pub(super) async fn subscribe(&self, mailbox: &str, wanted: bool) -> Result<Done, Stop> {
+        self.account()?.subscribe(&name(mailbox)?, wanted).await?;
+        Ok(Done::Ok(None))
+    }
+
+    /// One root for the whole account; resources without limit are not told (RFC 9208 §4.2.1).
+    pub(super) fn quota(&self, session: &mut Session, mailbox: Option<&str>) -> Result<Done, Stop> {
+        let account = self.account()?;
+        if let Some(mailbox) = mailbox {
+            let info = account.mailbox(&name(mailbox)?).ok_or(Refusal::NoSuchMailbox)?;
+            session.reply().quota_root(info.name.as_str(), &[QUOTA_ROOT]);
+        }
+        let quota = account.quota();
+        let storage = quota.octets_max.map(|max| QuotaResource {
+            name: "STORAGE",
+            used: quota.octets_used.div_ceil(STORAGE_OCTETS),
+            limit: max / STORAGE_OCTETS,
+        });
+        let messages = quota.messages_max.map(|limit| QuotaResource {
+            name: "MESSAGE",
+            used: quota.messages_used,
+            limit,
+        });
+        let resources: Vec<_> = storage.into_iter().chain(messages).collect();
+        session.reply().quota(QUOTA_ROOT, &resources);
+        Ok(Done::Ok(None))
+    }
+}
