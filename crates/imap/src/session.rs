@@ -174,6 +174,13 @@ impl Session {
         self.ending = Some("[NONEXISTENT] Selected mailbox was deleted");
     }
 
+    /// What a literal announced cannot be delivered: ends the session at once and without a word,
+    /// since whatever is said would pass for the literal's octets. Instead of an outcome.
+    pub fn break_off(&mut self) {
+        self.line = FetchLine::default();
+        self.close();
+    }
+
     pub(crate) const fn state(&self) -> State {
         self.state
     }
