@@ -221,10 +221,10 @@ impl std::fmt::Debug for Exported {
 #[allow(missing_docs)]
 pub struct DeletedRow {
     pub message: u32,
-    /// Where it was, if that mailbox still exists.
-    pub mailbox: Option<String>,
-    /// Seconds since 1970 UTC.
-    pub expunged: i64,
+    /// The mailbox that it left last.
+    pub mailbox: String,
+    /// When it will be erased, seconds since 1970 UTC.
+    pub erased_at: i64,
     pub octets: u32,
     pub subject: String,
     pub from: String,
@@ -234,11 +234,13 @@ pub struct DeletedRow {
 #[derive(Clone, Serialize, Deserialize, Debug, Default)]
 #[allow(missing_docs)]
 pub struct CheckReport {
-    pub accounts: u32,
+    pub accounts: u64,
+    pub commits: u64,
     pub messages: u64,
-    pub octets: u64,
-    /// Each thing that is wrong, in a sentence; none when all is well.
-    pub faults: Vec<String>,
+    /// How many things are wrong.
+    pub faults: u64,
+    /// The first of them, each in a sentence.
+    pub told: Vec<String>,
 }
 
 /// Whose fault it is that nothing came of a request.

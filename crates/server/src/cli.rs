@@ -208,7 +208,7 @@ fn check(place: &Place, rebuild: bool, out: &print::Out) -> Result<(), Stop> {
     with_client(place, async |client| {
         let reply = client.ask(Request::Check).await?;
         if let Reply::Checked(report) = &reply {
-            faults = report.faults.len();
+            faults = report.faults;
         }
         out.reply(&reply);
         Ok(())

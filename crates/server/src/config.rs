@@ -63,6 +63,8 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// Whether the MX listener sends TLS 1.3 tickets.
     pub smtp_tickets: bool,
+    /// Capabilities that IMAP does not show.
+    pub imap_hidden_capabilities: Vec<String>,
     /// Limits of connections.
     pub connections: ConnectionLimits,
     /// Limits of logins.
@@ -90,6 +92,8 @@ pub struct MailLimits {
     pub hot_octets_max: u64,
     /// Quota of accounts without their own, in octets; 0 is none.
     pub quota_octets_default: u64,
+    /// Octets of messages that are on their way in or out, all connections together.
+    pub transit_octets_max: u64,
 }
 
 /// Why a configuration is refused.

@@ -8,6 +8,7 @@ use crate::{
     admin::{Admin, socket},
     admission::Admission,
     auth::Authenticator,
+    clock::SystemClock,
     config::Config,
     context::Context,
     driver::{Ended, Shared},
@@ -19,6 +20,8 @@ use crate::{
     stack::Stack,
     tls::{Certificates, Tls, TlsError},
 };
+use account::{Accounts, Clock as _, directory::AccountInfo};
+use mail::AccountId;
 use std::{
     io,
     net::SocketAddr,
@@ -34,6 +37,13 @@ use tokio::{
 
 /// How often certificate files are looked at.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(30);
+
+/// Erasing begins some time after the start, when there is less to do.
+const PURGE_FIRST: Duration = Duration::from_secs(600);
+const PURGE_EVERY: Duration = Duration::from_secs(86_400);
+/// Rest between two accounts, so that erasing never takes the machine.
+const PURGE_REST: Duration = Duration::from_millis(20);
+const PURGE_PAGE: usize = 100;
 
 /// What a server is made of before it starts.
 pub struct Parts {
@@ -176,6 +186,7 @@ impl Service {
         let accounts = Arc::clone(&self.context.accounts);
         let admin = Admin::new(accounts, data, Some(Arc::clone(&self.context.admission)));
         tokio::spawn(socket::serve(socket::bind(data)?, Arc::new(admin), shutdown.clone()));
+        tokio::spawn(purge(Arc::clone(&self.context.accounts), shutdown.clone()));
         if let Some(listener) = metrics {
             let counters = Arc::clone(&self.context.metrics);
             let listener = TcpListener::from_std(listener)?;
@@ -187,6 +198,7 @@ impl Service {
     /// Starts every listener.
     fn listen(&self, bound: Vec<Bound>) -> Result<Vec<(Protocol, SocketAddr)>, ServiceError> {
         let mut addresses = Vec::new();
+        let sessions = Arc::new(Sessions::new(&self.config, &self.context, self.tls.is_some()));
         for bound in bound {
             let protocol = bound.config.protocol;
             let address = bound.address()?;
@@ -204,11 +216,7 @@ impl Service {
             };
             let line = Arc::new(Line {
                 protocol,
-                sessions: Sessions::new(
-                    &self.config,
-                    &self.context,
-                    (protocol, shared.handshake.is_some()),
-                ),
+                sessions: Arc::clone(&sessions),
                 context: Arc::clone(&self.context),
                 shared: Arc::new(shared),
                 shutdown: self.door.shutdown.clone(),
@@ -231,7 +239,7 @@ impl Service {
 /// A listener's share of the service.
 struct Line {
     protocol: Protocol,
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
     context: Arc<Context>,
     shared: Arc<Shared>,
     shutdown: watch::Receiver<bool>,
@@ -248,7 +256,8 @@ async fn connection(line: Arc<Line>, taken: Taken) {
         connection = id, protocol = line.protocol.name(), peer = %peer.address, "connected"
     );
     let shutdown = line.shutdown.clone();
-    let ended = line.sessions.run((stream, peer), Arc::clone(&line.shared), shutdown).await;
+    let shared = Arc::clone(&line.shared);
+    let ended = line.sessions.run(line.protocol, (stream, peer), shared, shutdown).await;
     match &ended {
         Ended::Closed => {}
         Ended::Lost(_) => line.context.metrics.connection(line.protocol, "lost"),
@@ -256,6 +265,49 @@ async fn connection(line: Arc<Line>, taken: Taken) {
     }
     tracing::debug!(connection = id, %ended, "disconnected");
     drop((place, counted, open));
+}
+
+/// Erases what was expunged long enough ago, account by account, once a day.
+async fn purge(accounts: Arc<Accounts>, mut shutdown: watch::Receiver<bool>) {
+    let sweep = async {
+        sleep(PURGE_FIRST).await;
+        loop {
+            let mut after = None;
+            while let Some(page) = next_accounts(&accounts, after).await {
+                let Some(last) = page.last() else { break };
+                after = Some(last.id);
+                for info in page {
+                    erase_due(&accounts, info.id).await;
+                    sleep(PURGE_REST).await;
+                }
+            }
+            sleep(PURGE_EVERY).await;
+        }
+    };
+    tokio::select! {
+        _ = shutdown.wait_for(|down| *down) => {}
+        () = sweep => {}
+    }
+}
+
+async fn next_accounts(accounts: &Accounts, after: Option<AccountId>) -> Option<Vec<AccountInfo>> {
+    let found = accounts.directory().accounts(after, PURGE_PAGE).await;
+    found.inspect_err(|error| tracing::error!(%error, "accounts cannot be listed")).ok()
+}
+
+async fn erase_due(accounts: &Accounts, id: AccountId) {
+    let account = match accounts.account(id).await {
+        Ok(account) => account,
+        Err(error) => {
+            tracing::error!(account = id.0, %error, "account cannot be loaded");
+            return;
+        }
+    };
+    match account.purge(SystemClock.now_seconds()).await {
+        Ok(0) => {}
+        Ok(messages) => tracing::info!(account = id.0, messages, "erased"),
+        Err(error) => tracing::error!(account = id.0, %error, "not erased"),
+    }
 }
 
 /// Reads certificates again when they changed or on SIGHUP; what cannot be read is reported, and

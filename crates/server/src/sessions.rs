@@ -1,36 +1,72 @@
 //! A machine and a bridge for each connection, by protocol.
 
 use crate::{
+    bridge::{Bridge, imap},
     config::Config,
     context::{Context, Peer},
-    driver::{Ended, Shared},
+    driver::{Driver, Ended, Shared},
     protocol::Protocol,
 };
 use std::sync::Arc;
 use tokio::{net::TcpStream, sync::watch};
 
-/// Makes sessions of one listener.
+/// Makes the sessions of a server.
 pub struct Sessions {
-    protocol: Protocol,
     context: Arc<Context>,
+    imap: imap::Shared,
 }
 
+/// A connection's socket, and who is there.
+pub type Connected = (TcpStream, Peer);
+
 impl Sessions {
-    /// For a listener; `tls` says whether it has a certificate.
+    /// `tls` says whether there is a certificate; without one nobody can log in.
     #[must_use]
-    pub fn new(config: &Config, context: &Arc<Context>, (protocol, tls): (Protocol, bool)) -> Self {
-        let _ = (config, tls);
-        Self { protocol, context: Arc::clone(context) }
+    pub fn new(config: &Config, context: &Arc<Context>, tls: bool) -> Self {
+        let imap = ::imap::Options {
+            limits: ::imap::Limits::default(),
+            host: config.host_name.clone(),
+            tls_required: true,
+            starttls: tls,
+            append_octets_max: config.mail.message_octets_max,
+            hidden_capabilities: config.imap_hidden_capabilities.clone(),
+        };
+        Self {
+            context: Arc::clone(context),
+            imap: imap::Shared::new(imap, config.mail.transit_octets_max),
+        }
     }
 
     /// Runs one connection to its end.
     pub async fn run(
         &self,
-        (stream, peer): (TcpStream, Peer),
+        protocol: Protocol,
+        (stream, peer): Connected,
         shared: Arc<Shared>,
         shutdown: watch::Receiver<bool>,
     ) -> Ended {
-        let _ = (stream, peer, shared, shutdown, &self.context, self.protocol);
-        Ended::Closed
+        let secure = protocol.implicit_tls();
+        match protocol {
+            Protocol::Imaps | Protocol::Imap => {
+                let session = self.imap.session(&self.context, peer);
+                drive(stream, session, shared, (shutdown, secure)).await
+            }
+            Protocol::Pop3s
+            | Protocol::Pop3
+            | Protocol::Submissions
+            | Protocol::Submission
+            | Protocol::Smtp
+            | Protocol::Lmtp => Ended::Closed,
+        }
     }
+}
+
+/// Boxed: a connection holds the room of its own protocol, not of the largest.
+async fn drive<B: Bridge>(
+    stream: TcpStream,
+    session: (B::Machine, B),
+    shared: Arc<Shared>,
+    (shutdown, secure): (watch::Receiver<bool>, bool),
+) -> Ended {
+    Box::pin(Driver::new(stream, session, shared, shutdown).run(secure)).await
 }

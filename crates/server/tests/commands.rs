@@ -140,9 +140,9 @@ fn a_store_is_checked() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
     let report = json(folder.path(), &["check"], "");
-    assert_eq!(report["checked"]["faults"], json!([]));
+    assert_eq!(report["checked"]["faults"], 0);
     assert!(report["checked"]["messages"].as_u64().unwrap() >= 10);
     assert_eq!(server.stop(), Some(0));
     let report = json(folder.path(), &["check"], "");
-    assert_eq!(report["checked"]["faults"], json!([]));
+    assert_eq!(report["checked"]["faults"], 0);
 }

@@ -1,7 +1,9 @@
 //! Mailboxes and their messages, for export and undelete.
 
-use super::{Exported, Failure, MailboxRow, Message, Reply, perform::Admin, perform::told};
-use account::{Account, MailboxName, Numbers, Record, Row};
+use super::{
+    DeletedRow, Exported, Failure, MailboxRow, Message, Reply, perform::Admin, perform::told,
+};
+use account::{Account, Deleted, MailboxName, Numbers, Record, Row};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use mail::{Flags, Keyword, MessageId, NumberSet, SystemFlags};
@@ -11,6 +13,8 @@ use std::sync::Arc;
 const EXPORT_OCTETS: u64 = 2 << 20;
 /// Messages in one answer.
 const EXPORT_MESSAGES_MAX: usize = 256;
+/// Records read at once.
+const RECORDS_PAGE: usize = 256;
 
 impl Admin {
     pub(super) async fn mailbox_list(&self, address: &str) -> Result<Reply, Failure> {
@@ -61,18 +65,71 @@ impl Admin {
     }
 
     pub(super) async fn undelete_list(&self, address: &str) -> Result<Reply, Failure> {
-        let _account = self.open(address).await?;
-        Ok(Reply::Deleted(Vec::new()))
+        let account = self.open(address).await?;
+        let mut rows = Vec::new();
+        for page in account.deleted().await.map_err(Failure::ours)?.chunks(RECORDS_PAGE) {
+            let ids: Vec<MessageId> = page.iter().map(|one| one.message).collect();
+            let records = account.records(&ids).await.map_err(Failure::ours)?;
+            rows.extend(page.iter().zip(records).map(|(one, record)| row(one, record.as_ref())));
+        }
+        Ok(Reply::Deleted(rows))
     }
 
+    /// Brings back those named, or all; into the mailbox named, or into those that they left.
     pub(super) async fn undelete_restore(
         &self,
         address: &str,
-        _messages: &[u32],
-        _mailbox: Option<&str>,
+        messages: &[u32],
+        mailbox: Option<&str>,
     ) -> Result<Reply, Failure> {
-        let _account = self.open(address).await?;
-        Ok(Reply::Restored { messages: 0 })
+        let account = self.open(address).await?;
+        let target = match mailbox {
+            None => None,
+            Some(text) => {
+                let name = MailboxName::parse(text).map_err(|error| told(error, text))?;
+                let found = account.mailbox(&name).map(|info| info.id);
+                Some(match found {
+                    Some(id) => id,
+                    None => account.create(&name, None).await.map_err(|e| told(e, text))?,
+                })
+            }
+        };
+        let wanted: Vec<MessageId> = if messages.is_empty() {
+            let all = account.deleted().await.map_err(Failure::ours)?;
+            all.into_iter().map(|one| one.message).collect()
+        } else {
+            messages.iter().map(|number| MessageId(*number)).collect()
+        };
+        let mut restored = 0;
+        for message in wanted {
+            let back = account.undelete(message).await;
+            let (place, uid) = back.map_err(|error| told(error, &message.to_string()))?;
+            restored += 1;
+            if let Some(target) = target.filter(|target| *target != place) {
+                let mut view = account.select(place, false).map_err(Failure::ours)?;
+                let set = NumberSet::of_numbers([uid.0]);
+                let moved = view.move_to(&set, Numbers::Uid, target).await;
+                moved.map_err(|error| told(error, &message.to_string()))?;
+            }
+        }
+        Ok(Reply::Restored { messages: restored })
+    }
+}
+
+fn row(deleted: &Deleted, record: Option<&Record>) -> DeletedRow {
+    let envelope = record.map(Record::envelope).unwrap_or_default();
+    let text = |value: Option<&[u8]>| mail::text::decode_header(value.unwrap_or_default());
+    let from = envelope.from.first().map(|one| {
+        let part = |value: &Option<Vec<u8>>| text(value.as_deref());
+        format!("{}@{}", part(&one.mailbox), part(&one.host))
+    });
+    DeletedRow {
+        message: deleted.message.0,
+        mailbox: deleted.mailbox.as_str().to_owned(),
+        erased_at: deleted.erase_at,
+        octets: record.map_or(0, Record::octets),
+        subject: text(envelope.subject.as_deref()),
+        from: from.unwrap_or_default(),
     }
 }
 

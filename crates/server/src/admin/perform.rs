@@ -234,7 +234,14 @@ impl Admin {
     }
 
     async fn check(&self) -> Result<Reply, Failure> {
-        Ok(Reply::Checked(CheckReport::default()))
+        let report = account::check::all(&self.accounts).await.map_err(Failure::ours)?;
+        Ok(Reply::Checked(CheckReport {
+            accounts: report.accounts,
+            commits: report.commits,
+            messages: report.messages,
+            faults: report.breaches,
+            told: report.told,
+        }))
     }
 }
 

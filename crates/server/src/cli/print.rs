@@ -55,14 +55,11 @@ impl Out {
             Reply::Exported(exported) => println!("{} messages", exported.messages.len()),
             Reply::Deleted(rows) => {
                 for row in rows {
-                    let mailbox = row.mailbox.as_deref().unwrap_or("(deleted)");
+                    let until = short(row.erased_at);
+                    let (number, mailbox, octets) = (row.message, &row.mailbox, row.octets);
+                    let (from, subject) = (shown(&row.from), shown(&row.subject));
                     println!(
-                        "{:>8}  {}  {:>9}  {mailbox}  {}: {}",
-                        row.message,
-                        short(row.expunged),
-                        row.octets,
-                        row.from,
-                        row.subject
+                        "{number:>8}  until {until} {octets:>9}  {mailbox}  {from}: {subject}"
                     );
                 }
             }
@@ -82,15 +79,20 @@ fn account(details: &AccountDetails) {
     }
 }
 
+/// What comes from a message, without control characters: those could move the terminal's cursor.
+fn shown(text: &str) -> String {
+    text.chars().map(|one| if one.is_control() { ' ' } else { one }).take(60).collect()
+}
+
 fn checked(report: &CheckReport) {
-    for fault in &report.faults {
+    let CheckReport { accounts, commits, messages, faults, told } = report;
+    for fault in told {
         println!("FAULT {fault}");
     }
-    println!(
-        "{} accounts, {} messages, {} octets checked: {}",
-        report.accounts,
-        report.messages,
-        report.octets,
-        if report.faults.is_empty() { "all well" } else { "not well" }
-    );
+    let more = faults.saturating_sub(told.len() as u64);
+    if more > 0 {
+        println!("and {more} more");
+    }
+    let verdict = if *faults == 0 { "all well" } else { "not well" };
+    println!("{accounts} accounts, {commits} commits, {messages} messages checked: {verdict}");
 }

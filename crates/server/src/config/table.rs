@@ -94,6 +94,13 @@ pub const SETTINGS: &[Setting] = &[
         smtp_tickets
     ),
     row!(
+        "imap_hidden_capabilities",
+        "list of names",
+        "[]",
+        "IMAP capabilities that are not shown, for clients that misuse them.",
+        imap_hidden_capabilities
+    ),
+    row!(
         "limits.connections_max",
         "connections",
         "20000",
@@ -162,6 +169,14 @@ pub const SETTINGS: &[Setting] = &[
         "0",
         "Quota of accounts that have none of their own; 0 is no limit.",
         mail.quota_octets_default
+    ),
+    row!(
+        "limits.transit_octets_max",
+        "octets",
+        "268435456",
+        "Memory for messages that are being appended or decoded over IMAP, all sessions together; \
+         at least twice `limits.message_octets_max`.",
+        mail.transit_octets_max
     ),
     row!(
         "timeouts.greeting_seconds",

@@ -91,7 +91,7 @@ impl Searching {
         }
         self.answer(session);
         if self.returns.save {
-            selected.saved = self.to_save();
+            selected.saved = self.take_saved();
         }
         Ok(Done::Ok(None))
     }
@@ -123,7 +123,7 @@ impl Searching {
         save && (all || count || !(min || max))
     }
 
-    fn to_save(&mut self) -> NumberSet {
+    fn take_saved(&mut self) -> NumberSet {
         if self.saves_all() {
             return std::mem::take(&mut self.uids);
         }
