@@ -235,3 +235,24 @@ def corpus():
     paths = corpus_paths()
     assert len(paths) > 50, "the corpus is missing"
     return paths
+
+
+@pytest.fixture
+def imap(palomar, account):
+    """Makes raw IMAP connections of this test's account, logged in and with a mailbox selected
+    unless told otherwise; they are closed with the test."""
+    from imap_wire import Imap
+
+    with contextlib.ExitStack() as open_connections:
+
+        def connect(select="INBOX", login=True, enable="", protocol="imaps", seconds=REPLY_SECONDS_MAX):
+            client = open_connections.enter_context(Imap(palomar.connect(protocol, seconds)))
+            if login:
+                client.login(account)
+            if enable:
+                client.ok("ENABLE", enable)
+            if login and select:
+                client.ok("SELECT", select)
+            return client
+
+        yield connect
