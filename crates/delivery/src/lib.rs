@@ -1,1 +1,12 @@
-//! delivery
+//! Delivery: where a recipient's mail goes, what is written on top of it, and one message into many
+//! mailboxes. Knows accounts and mail, no protocol.
+//!
+//! Invariants: a message is reported delivered to a recipient only after it is durable in every
+//! account that the recipient stands for; a message that passed too many servers is refused.
+
+pub mod join;
+pub mod recipient;
+pub mod trace;
+
+pub use recipient::{Inbound, Problem, Route};
+pub use trace::{Origin, Received};

@@ -1,7 +1,7 @@
 //! A machine and a bridge for each connection, by protocol.
 
 use crate::{
-    bridge::{Bridge, imap},
+    bridge::{Bridge, imap, smtp},
     config::Config,
     context::{Context, Peer},
     driver::{Driver, Ended, Shared},
@@ -14,6 +14,7 @@ use tokio::{net::TcpStream, sync::watch};
 pub struct Sessions {
     context: Arc<Context>,
     imap: imap::Shared,
+    smtp: smtp::Shared,
 }
 
 /// A connection's socket, and who is there.
@@ -31,8 +32,14 @@ impl Sessions {
             append_octets_max: config.mail.message_octets_max,
             hidden_capabilities: config.imap_hidden_capabilities.clone(),
         };
+        let limits = ::smtp::Limits {
+            message_octets_max: config.mail.message_octets_max,
+            ..::smtp::Limits::default()
+        };
+        let transit = config.mail.transit_octets_max;
         Self {
             context: Arc::clone(context),
+            smtp: smtp::Shared::new(context, limits, tls, transit),
             imap: imap::Shared::new(imap, config.mail.transit_octets_max),
         }
     }
@@ -51,12 +58,19 @@ impl Sessions {
                 let session = self.imap.session(&self.context, peer);
                 drive(stream, session, shared, (shutdown, secure)).await
             }
-            Protocol::Pop3s
-            | Protocol::Pop3
-            | Protocol::Submissions
-            | Protocol::Submission
-            | Protocol::Smtp
-            | Protocol::Lmtp => Ended::Closed,
+            Protocol::Submissions | Protocol::Submission => {
+                let session = self.smtp.session(&self.context, peer, ::smtp::Kind::Submission);
+                drive(stream, session, shared, (shutdown, secure)).await
+            }
+            Protocol::Smtp => {
+                let session = self.smtp.session(&self.context, peer, ::smtp::Kind::Reception);
+                drive(stream, session, shared, (shutdown, secure)).await
+            }
+            Protocol::Lmtp => {
+                let session = self.smtp.session(&self.context, peer, ::smtp::Kind::Lmtp);
+                drive(stream, session, shared, (shutdown, secure)).await
+            }
+            Protocol::Pop3s | Protocol::Pop3 => Ended::Closed,
         }
     }
 }

@@ -1,1 +1,301 @@
-//! Filled by its author.
+//! The SMTP, submission and LMTP bridge: recipients to accounts, content to mailboxes.
+//!
+//! Invariants: 250 is said only after the message is durable in every mailbox named; what a message
+//! takes of memory comes out of one budget of the server; message text never reaches the log.
+
+use crate::{
+    auth,
+    bridge::Bridge,
+    context::{Context, Peer},
+};
+use bytes::{Bytes, BytesMut};
+use delivery::{Inbound, Origin, Problem, Received, Route, trace};
+use mail::{Address, envelope, header};
+use smtp::{
+    Effect, Kind, Limits, MailFrom, Options, RcptTo, Session, Verdict, effect::Introduction,
+};
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Octets of one permit of the budget.
+const UNIT_OCTETS: usize = 16 << 10;
+
+/// What all sessions of a server share.
+#[derive(Clone)]
+pub struct Shared {
+    limits: Limits,
+    host_name: String,
+    starttls: bool,
+    inbound: Inbound,
+    memory: Arc<Semaphore>,
+    /// Numbers of transactions since the start, for Received and the log.
+    transactions: Arc<AtomicU64>,
+}
+
+impl Shared {
+    /// `memory_octets_max`: octets of messages under way, all sessions together.
+    #[must_use]
+    pub fn new(context: &Context, limits: Limits, starttls: bool, memory_octets_max: u64) -> Self {
+        let octets = usize::try_from(memory_octets_max.max(2 * limits.message_octets_max));
+        let permits = octets.unwrap_or(usize::MAX) / UNIT_OCTETS;
+        Self {
+            limits,
+            host_name: context.host_name.clone(),
+            starttls,
+            inbound: Inbound::new(Arc::clone(&context.accounts)),
+            memory: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
+            transactions: Arc::new(AtomicU64::new(0)),
+        }
+    }
+
+    /// A machine and a bridge for a new connection.
+    #[must_use]
+    pub fn session(&self, context: &Arc<Context>, peer: Peer, kind: Kind) -> (Session, Smtp) {
+        let options = Options { kind, host_name: self.host_name.clone(), starttls: self.starttls };
+        let bridge = Smtp {
+            shared: self.clone(),
+            context: Arc::clone(context),
+            peer,
+            kind,
+            login: None,
+            message: None,
+        };
+        (Session::new(self.limits, options), bridge)
+    }
+}
+
+/// The world's side of one connection.
+pub struct Smtp {
+    shared: Shared,
+    context: Arc<Context>,
+    peer: Peer,
+    kind: Kind,
+    login: Option<auth::Session>,
+    message: Option<Box<Message>>,
+}
+
+/// The transaction at hand.
+#[derive(Default)]
+struct Message {
+    from: MailFrom,
+    recipients: Vec<(Address, Route)>,
+    introduction: Introduction,
+    content: BytesMut,
+    room: Option<OwnedSemaphorePermit>,
+    room_octets: usize,
+}
+
+impl Bridge for Smtp {
+    type Machine = Session;
+
+    async fn perform(&mut self, session: &mut Session, effect: Effect) {
+        match effect {
+            Effect::Auth(ask) => {
+                let accounts = &self.context.accounts;
+                let (answer, login) =
+                    self.context.auth.answer(accounts, &self.peer, self.protocol(), ask).await;
+                if let Some(login) = login {
+                    self.login = Some(login);
+                }
+                session.auth(answer);
+            }
+            Effect::Mail(from) => session.done(self.mail(from).await),
+            Effect::Recipient(to) => session.done(self.recipient(to).await),
+            Effect::DataBegin(introduction) => {
+                if let Some(message) = &mut self.message {
+                    message.introduction = introduction;
+                }
+                session.done(Ok(()));
+            }
+            Effect::Data(bytes) => session.done(self.data(&bytes)),
+            Effect::DataEnd => {
+                let outcomes = self.deliver().await;
+                session.delivered(&outcomes);
+            }
+            Effect::Abort => self.message = None,
+        }
+    }
+
+    async fn news(&mut self) {
+        pending::<()>().await;
+    }
+}
+
+impl Smtp {
+    const fn protocol(&self) -> &'static str {
+        match self.kind {
+            Kind::Reception => "smtp",
+            Kind::Submission => "submission",
+            Kind::Lmtp => "lmtp",
+        }
+    }
+
+    /// In SMTP's words; the whole story goes to the log.
+    fn verdict(&self, problem: &Problem) -> Verdict {
+        match problem {
+            Problem::NoSuchUser => Verdict::NoSuchUser,
+            Problem::Elsewhere if self.kind == Kind::Submission => Verdict::NotSetUp,
+            Problem::Elsewhere => Verdict::NoRelay,
+            Problem::MailboxFull => Verdict::MailboxFull,
+            Problem::TooBig => Verdict::TooBig,
+            Problem::NoRoom => {
+                tracing::error!(connection = self.peer.id, "no space left for a message");
+                self.context.metrics.error("store");
+                Verdict::NoRoom
+            }
+            Problem::Failed(why) => {
+                tracing::error!(connection = self.peer.id, %why, "delivery");
+                self.context.metrics.error("delivery");
+                Verdict::TryLater
+            }
+        }
+    }
+
+    async fn may_send_as(&self, address: &Address) -> Result<bool, Verdict> {
+        let Some(login) = &self.login else { return Ok(false) };
+        let directory = self.context.accounts.directory();
+        let may = directory.may_send_as(login.account.id(), address).await;
+        may.map_err(|error| self.verdict(&Problem::from(error)))
+    }
+
+    async fn mail(&mut self, from: MailFrom) -> Result<(), Verdict> {
+        if self.kind == Kind::Submission
+            && let Some(path) = &from.path
+            && !self.may_send_as(path).await?
+        {
+            return Err(Verdict::NotYourAddress);
+        }
+        self.message = Some(Box::new(Message { from, ..Message::default() }));
+        Ok(())
+    }
+
+    async fn recipient(&mut self, to: RcptTo) -> Result<(), Verdict> {
+        let octets = self.message.as_ref().and_then(|message| message.from.size).unwrap_or(0);
+        let route = self.shared.inbound.route(&to.path, octets).await;
+        let route = route.map_err(|problem| {
+            tracing::info!(
+                connection = self.peer.id, protocol = self.protocol(), to = %to.path,
+                ?problem, "recipient refused"
+            );
+            self.verdict(&problem)
+        })?;
+        if let Some(message) = &mut self.message {
+            message.recipients.push((to.path, route));
+        }
+        Ok(())
+    }
+
+    fn data(&mut self, bytes: &Bytes) -> Result<(), Verdict> {
+        let memory = Arc::clone(&self.shared.memory);
+        let Some(message) = &mut self.message else { return Err(Verdict::TryLater) };
+        let wanted = message.content.len() + bytes.len();
+        if wanted > message.room_octets {
+            let units = (wanted - message.room_octets).div_ceil(UNIT_OCTETS);
+            let permits = u32::try_from(units).map_err(|_| Verdict::TooBig)?;
+            // Not waited for: content that waits for the end of other content would never end.
+            let Ok(room) = memory.try_acquire_many_owned(permits) else {
+                message.content = BytesMut::new();
+                message.room = None;
+                message.room_octets = 0;
+                tracing::warn!(connection = self.peer.id, "limits.transit_octets_max is reached");
+                return Err(Verdict::NoRoom);
+            };
+            message.room_octets += units * UNIT_OCTETS;
+            match &mut message.room {
+                Some(held) => held.merge(room),
+                None => message.room = Some(room),
+            }
+        }
+        message.content.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn deliver(&mut self) -> Vec<Result<(), Verdict>> {
+        let Some(message) = self.message.take() else { return vec![Err(Verdict::TryLater)] };
+        let count = message.recipients.len();
+        let number = self.shared.transactions.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{:x}.{number:x}", self.peer.id);
+        let prepared = self.prepare(&message, &id).await;
+        let whole = match prepared {
+            Ok(whole) => whole,
+            Err(verdict) => return vec![Err(verdict); count],
+        };
+        let octets = whole.len();
+        let routes: Vec<Route> =
+            message.recipients.iter().map(|(_, route)| route.clone()).collect();
+        let outcomes = self.shared.inbound.deliver(whole, &routes).await;
+        let delivered = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        self.context.metrics.delivered(self.protocol(), delivered as u64);
+        tracing::info!(
+            connection = self.peer.id, protocol = self.protocol(), %id, octets,
+            recipients = count, delivered, "message"
+        );
+        let verdict = |outcome: Result<(), Problem>| outcome.map_err(|p| self.verdict(&p));
+        outcomes.into_iter().map(verdict).collect()
+    }
+
+    /// The message with its trace, if it may be delivered.
+    async fn prepare(&self, message: &Message, id: &str) -> Result<Bytes, Verdict> {
+        let content = &message.content;
+        if trace::is_looping(content) {
+            return Err(Verdict::Loop);
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = i64::try_from(now).unwrap_or(0);
+        let mut own = String::new();
+        if self.kind == Kind::Submission {
+            self.check_from(content).await?;
+            own = trace::missing(content, (now, id, &self.shared.host_name));
+        }
+        let told = &message.introduction;
+        let lmtp = self.kind == Kind::Lmtp;
+        let origin = Origin {
+            hello: told.hello.clone(),
+            client: self.peer.address.ip(),
+            protocol: trace::with(lmtp, told.extended, told.tls.is_some(), told.authenticated),
+            tls: told.tls.clone(),
+        };
+        let only_recipient = match message.recipients.as_slice() {
+            [(only, _)] => Some(only),
+            _ => None,
+        };
+        let received = Received {
+            origin: &origin,
+            from: message.from.path.as_ref(),
+            only_recipient,
+            host_name: &self.shared.host_name,
+            id,
+            now,
+        };
+        let fields = received.fields();
+        let mut whole = BytesMut::with_capacity(fields.len() + own.len() + content.len());
+        whole.extend_from_slice(fields.as_bytes());
+        whole.extend_from_slice(own.as_bytes());
+        whole.extend_from_slice(content);
+        Ok(whole.freeze())
+    }
+
+    /// RFC 6409 §6.1, §8.1: who logged in sends as itself; the From field is checked as well.
+    async fn check_from(&self, content: &[u8]) -> Result<(), Verdict> {
+        let head = content.get(..header::header_octets(content)).unwrap_or(content);
+        for field in header::fields(head).filter(|field| field.is("From")) {
+            for mailbox in envelope::address_list(&field.unfolded()) {
+                let (Some(local), Some(host)) = (mailbox.mailbox, mailbox.host) else { continue };
+                let text = [local.as_slice(), b"@", host.as_slice()].concat();
+                let address = std::str::from_utf8(&text).ok().and_then(Address::parse);
+                let Some(address) = address else { return Err(Verdict::NotYourFrom) };
+                if !self.may_send_as(&address).await? {
+                    return Err(Verdict::NotYourFrom);
+                }
+            }
+        }
+        Ok(())
+    }
+}
