@@ -18,6 +18,15 @@ pub enum Error {
     Io(String),
     /// The store is closing.
     Closed,
+    /// A key or a commit is larger than its limit.
+    TooLarge {
+        /// Its octets.
+        octets: u64,
+        /// The limit.
+        octets_max: u64,
+    },
+    /// Another process has the store open.
+    InUse,
 }
 
 impl std::fmt::Display for Error {
@@ -29,6 +38,10 @@ impl std::fmt::Display for Error {
             Self::Damaged(what) => write!(f, "damaged: {what}"),
             Self::Io(what) => write!(f, "input/output: {what}"),
             Self::Closed => f.write_str("the store is closing"),
+            Self::TooLarge { octets, octets_max } => {
+                write!(f, "{octets} octets are more than the {octets_max} allowed")
+            }
+            Self::InUse => f.write_str("another process has the store open"),
         }
     }
 }

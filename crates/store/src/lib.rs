@@ -8,11 +8,11 @@ pub mod bus;
 pub mod embedded;
 pub mod error;
 pub mod memory;
-mod oneshot;
+pub mod oneshot;
 pub mod traits;
 
 pub use bus::LocalBus;
-pub use embedded::{Embedded, Options};
+pub use embedded::{Embedded, Options, Report, Stats};
 pub use error::Error;
 pub use memory::Memory;
 pub use traits::{BlobId, Blobs, Bus, Commit, Find, Fut, Kv, Page, Scan};

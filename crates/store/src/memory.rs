@@ -50,6 +50,9 @@ impl Kv for Memory {
         Box::pin(ready(Ok(found.collect())))
     }
     fn scan(&self, scan: Scan) -> Fut<'_, Page> {
+        if !scan.to.is_empty() && scan.to <= scan.from {
+            return Box::pin(ready(Ok(Page::new())));
+        }
         let inner = self.inner();
         let from = Bound::Included((scan.account, scan.from));
         let to = if scan.to.is_empty() {
@@ -72,6 +75,7 @@ impl Kv for Memory {
         Box::pin(ready(Ok(self.inner().heads.get(&account).copied().unwrap_or(0))))
     }
     fn commit(&self, commit: Commit) -> Fut<'static, ()> {
+        assert!(commit.head > commit.expected, "a commit moves its account's head on");
         let mut inner = self.inner();
         let head = inner.heads.get(&commit.account).copied().unwrap_or(0);
         if head != commit.expected {

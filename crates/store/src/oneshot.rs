@@ -5,7 +5,8 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
+    thread::Thread,
 };
 
 enum State<T> {
@@ -47,6 +48,26 @@ impl<T> Giver<T> {
 impl<T> Drop for Giver<T> {
     fn drop(&mut self) {
         self.settle(Err(Error::Closed));
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for a future on this thread. For threads that are nobody's runtime.
+pub fn block_on<T>(mut future: impl Future<Output = T> + Unpin) -> T {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match Pin::new(&mut future).poll(&mut context) {
+            Poll::Ready(result) => return result,
+            Poll::Pending => std::thread::park(),
+        }
     }
 }
 
