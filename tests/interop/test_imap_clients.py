@@ -17,13 +17,10 @@ def test_imaplib_over_tls(palomar, account):
         kind, data = client.fetch("1", "(RFC822 INTERNALDATE)")
         assert data[0][1] == letter()
         assert b"02-Jan-1970 00:00:00 +0000" in data[0][0] + data[1]
-        assert client.store("1", "+FLAGS", r"(\Deleted $Label1)")[1] == [
-            rb"1 (FLAGS (\Seen \Flagged \Deleted $Label1))"
-        ] or client.fetch("1", "(FLAGS)")
+        assert client.store("1", "+FLAGS", r"(\Deleted $Label1)")[0] == "OK"
         kind, data = client.fetch("1", "(FLAGS)")
-        assert {rb"\Seen", rb"\Flagged", rb"\Deleted", b"$Label1"} == set(
-            imaplib.ParseFlags(data[0])
-        )
+        wanted = {rb"\Seen", rb"\Flagged", rb"\Deleted", b"$Label1"}
+        assert wanted == set(imaplib.ParseFlags(data[0])) - {rb"\Recent"}
         assert client.expunge() == ("OK", [b"1"])
         assert client.create("Ablage/2026")[0] == "OK"
         assert any(b'"Ablage/2026"' in line for line in client.list()[1])
@@ -76,7 +73,7 @@ def test_imapclient(palomar, account, tls):
         client.login(account.address, account.password)
         assert client.namespace().personal == (("", "/"),)
         client.id_({"name": "test"})
-        assert client.find_special_folder(imapclient.SENT) == "Sent"
+        assert client.find_special_folder(imapclient.imapclient.SENT) == "Sent"
         client.create_folder("Räume & Zeiten")
         assert "Räume & Zeiten" in [name for _, _, name in client.list_folders()]
         for number in range(1, 6):
@@ -85,7 +82,7 @@ def test_imapclient(palomar, account, tls):
         assert client.search(["SUBJECT", "letter 3"]) == [3]
         assert client.search("NOT SEEN") == [1, 2, 3, 4, 5]
         client.add_flags([1, 2], [imapclient.SEEN, "Old"])
-        assert client.get_flags([1])[1] == (imapclient.SEEN, b"Old")
+        assert {imapclient.SEEN, b"Old"} <= set(client.get_flags([1])[1])
         got = client.fetch([1, 2], ["ENVELOPE", "BODYSTRUCTURE", "RFC822.SIZE", "BODY.PEEK[]"])
         assert got[1][b"ENVELOPE"].subject == b"letter 1"
         assert got[2][b"RFC822.SIZE"] == len(letter(2))

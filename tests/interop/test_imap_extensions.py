@@ -275,7 +275,7 @@ def test_condstore(imap):
     fetched = client.ok(f"FETCH 1:* (FLAGS) (CHANGEDSINCE {before})").fetches
     assert [n for n, _ in fetched] == [2] and modseq(fetched[0][1]) == changed
     assert client.ok(f"SEARCH MODSEQ {changed}").of(b"SEARCH") == [b"2 (MODSEQ %d)" % changed]
-    assert client.ok("SEARCH MODSEQ 999999999").of(b"SEARCH") == [b""] or True
+    assert client.ok("SEARCH MODSEQ 999999999").untagged == [b"* SEARCH"]
     # A conditional STORE leaves alone what changed meanwhile.
     other.ok(r"STORE 1 +FLAGS (\Answered)")
     answer = client.ok(rf"STORE 1:3 (UNCHANGEDSINCE {changed}) +FLAGS.SILENT (\Seen)")
@@ -367,7 +367,7 @@ def test_binary(imap):
     )
     client.append(letter(1, body=body, extra=head))
     (_, line), = client.ok("FETCH 1 (BINARY.PEEK[1])").fetches
-    assert line == "(BINARY[1] {7}\r\na=b ñ)".encode()
+    assert line == "(BINARY[1] {6}\r\na=b ñ)".encode()
     (_, line), = client.ok("FETCH 1 (BINARY.SIZE[2])").fetches
     assert line == b"(BINARY.SIZE[2] %d)" % len(data)
     (_, line), = client.ok("FETCH 1 (BINARY.PEEK[2])").fetches
@@ -438,7 +438,7 @@ def test_objectid(imap):
     email, thread = re.match(rb"\(EMAILID \((\w+)\) THREADID \((\w+)\)\)$", line).groups()
     assert client.ok(b"SEARCH EMAILID " + email).of(b"SEARCH") == [b"1"]
     assert client.ok(b"SEARCH THREADID " + thread).of(b"SEARCH") == [b"1"]
-    assert client.ok("SEARCH EMAILID nothing").of(b"SEARCH") == [b""] or True
+    assert client.ok("SEARCH EMAILID nothing").untagged == [b"* SEARCH"]
     client.ok("COPY 1 Archive")
     client.ok("MOVE 1 Trash")
     client.ok("SELECT Trash")

@@ -113,7 +113,7 @@ pub struct Appended {
 pub struct Copied {
     /// The target's UIDVALIDITY.
     pub uid_validity: UidValidity,
-    /// (Uid there, Uid here), ascending; messages that were gone are left out.
+    /// (Uid in the source, Uid in the target), ascending; messages that were gone are left out.
     pub pairs: Vec<(Uid, Uid)>,
     /// The commit; `None` when nothing was copied.
     pub modseq: Option<ModSeq>,

@@ -67,7 +67,7 @@ fn copy_uid(copied: &Copied) -> Option<String> {
     if copied.pairs.is_empty() {
         return None;
     }
-    let from = uid_set(copied.pairs.iter().map(|(_, here)| *here));
-    let to = uid_set(copied.pairs.iter().map(|(there, _)| *there));
+    let from = uid_set(copied.pairs.iter().map(|(source, _)| *source));
+    let to = uid_set(copied.pairs.iter().map(|(_, target)| *target));
     Some(format!("COPYUID {} {from} {to}", copied.uid_validity))
 }

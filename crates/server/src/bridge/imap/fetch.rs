@@ -120,8 +120,12 @@ impl Fetching {
         let (set, numbers) = selected.resolve(&asked.set, asked.uid);
         let changed_since = asked.modifiers.changed_since;
         if let Some(since) = changed_since.filter(|_| asked.modifiers.vanished) {
+            // `*` reaches to the last Uid that ever was: clients ask for `1:*`, and what vanished may
+            // be the end of the mailbox.
             let uid_next = selected.view.info().map_or(1, |info| info.uid_next.0);
-            let known = select::between(&set, 1, uid_next.saturating_sub(1));
+            let last = uid_next.saturating_sub(1);
+            let known = asked.set.resolve(last).unwrap_or_else(|| set.clone());
+            let known = select::between(&known, 1, last);
             let vanished = select::vanished(&mut selected.view, since, &known).await?;
             session.reply().vanished(true, &vanished);
         }
