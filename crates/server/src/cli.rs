@@ -78,6 +78,8 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let json = cli.json;
+    // Mail, keys and what is exported are the owner's alone.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => {

@@ -135,6 +135,7 @@ pub async fn run(
     }
     // Waits for the disk; nothing else is left to do in this thread.
     let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    tracing::info!("stopped");
     Ok(())
 }
 
