@@ -3,8 +3,9 @@
 //!
 //! Invariants: an idle connection holds no buffer (reads go into one of the thread's, the outbox
 //! gives its memory away when drained); the outbox is drained before every wait and whenever it
-//! passes [`OUTBOX_OCTETS_HIGH`], so a peer that does not read stops its own session; a machine
-//! always has the last word: time-out, end of input and shutdown are events to it, not cuts.
+//! passes [`OUTBOX_OCTETS_HIGH`] or [`OUTBOX_AGE_MAX`], so a peer that does not read stops its own
+//! session; a machine always has the last word: time-out, end of input and shutdown are events to
+//! it, not cuts.
 //! It never knows which protocol it drives.
 
 use crate::{
@@ -33,6 +34,8 @@ use wire::{Event, Machine, Patience, Step};
 
 /// Octets of outbox above which it is drained even though the machine has more to do.
 pub const OUTBOX_OCTETS_HIGH: usize = 64 << 10;
+/// How long an answer may lie in the outbox while the machine goes on with something else.
+pub const OUTBOX_AGE_MAX: Duration = Duration::from_millis(200);
 /// Octets read at once, into a buffer of the thread.
 pub const READ_OCTETS_MAX: usize = 64 << 10;
 /// How long a peer may take to hear our goodbye and close its side.
@@ -94,6 +97,8 @@ pub struct Driver<B: Bridge, S> {
     pace: Pace,
     /// The machine did something since the last wait.
     answered: bool,
+    /// Nothing that is in the outbox is older than this.
+    drained: Instant,
     told_shutdown: bool,
     /// Nothing more can come, or nothing more is waited for: the next wait closes.
     ending: bool,
@@ -129,6 +134,7 @@ where
             shutdown,
             pace,
             answered: false,
+            drained: Instant::now(),
             told_shutdown: false,
             ending: false,
         }
@@ -153,7 +159,9 @@ where
 
     /// One step of the machine. Whether there is another.
     async fn turn(&mut self) -> Result<bool, Ended> {
-        if self.machine.outbox().len() >= OUTBOX_OCTETS_HIGH {
+        let octets = self.machine.outbox().len();
+        let old = octets > 0 && self.drained.elapsed() >= OUTBOX_AGE_MAX;
+        if octets >= OUTBOX_OCTETS_HIGH || old {
             self.drain().await.map_err(Ended::Lost)?;
         }
         match self.machine.step() {
@@ -205,7 +213,9 @@ where
     async fn wait(&mut self, patience: Patience) -> Result<(), Ended> {
         let deadline = self.pace.wait(patience, self.answered, &self.shared.timeouts);
         self.answered = false;
-        match self.woke(deadline).await {
+        let woke = self.woke(deadline).await;
+        self.drained = Instant::now();
+        match woke {
             Woke::Received(0) => {
                 self.ending = true;
                 self.machine.event(Event::Eof);
@@ -245,6 +255,7 @@ where
 
     /// Sends all that waits. The peer has `write_seconds` for each 64 KiB of it.
     async fn drain(&mut self) -> io::Result<()> {
+        self.drained = Instant::now();
         let mut bytes = self.machine.outbox().take();
         if bytes.is_empty() {
             return Ok(());

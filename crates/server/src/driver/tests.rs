@@ -5,12 +5,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use wire::Outbox;
 
 /// A protocol of lines: `ECHO x` says x, `BIG` says 1 MiB in pieces, `TLS` starts TLS, `QUIT`
-/// closes. Effects are the pieces.
+/// closes, `SLOW` says `tick` three times, a second each. Effects are the pieces.
 #[derive(Default)]
 struct Toy {
     input: Vec<u8>,
     outbox: Outbox,
     pieces: usize,
+    ticks: usize,
     patience: Option<Patience>,
     close: bool,
     secured: Option<String>,
@@ -22,6 +23,10 @@ impl Machine for Toy {
     fn step(&mut self) -> Step<usize> {
         if self.close {
             return Step::Close;
+        }
+        if self.ticks > 0 {
+            self.ticks -= 1;
+            return Step::Ask(0);
         }
         if self.pieces > 0 {
             self.pieces -= 1;
@@ -38,6 +43,7 @@ impl Machine for Toy {
                 return Step::StartTls;
             }
             b"BIG\n" => self.pieces = 64,
+            b"SLOW\n" => self.ticks = 3,
             b"QUIT\n" => self.close = true,
             b"MIDDLE\n" => self.patience = Some(Patience::Middle),
             b"GREETING\n" => self.patience = Some(Patience::Greeting),
@@ -80,6 +86,10 @@ impl Bridge for ToyBridge {
     type Machine = Toy;
 
     async fn perform(&mut self, machine: &mut Toy, octets: usize) {
+        if octets == 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            machine.outbox.put(b"tick\n");
+        }
         machine.outbox.put(&vec![b'x'; octets]);
         self.largest.fetch_max(machine.outbox.len(), std::sync::atomic::Ordering::Relaxed);
     }
@@ -146,6 +156,18 @@ async fn says_and_closes() {
     world.hear_end("ECHO a\nECHO b\n").await;
     drop(world.client);
     assert!(matches!(world.ended.await.unwrap(), Ended::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_does_not_wait_for_what_is_slow() {
+    let mut world = world(None);
+    world.say("ECHO a\nSLOW\nQUIT\n").await;
+    let start = Instant::now();
+    for seconds in 1..=2 {
+        world.hear(if seconds == 1 { "ECHO a\ntick\n" } else { "tick\n" }).await;
+        assert_eq!(start.elapsed().as_secs(), seconds);
+    }
+    world.hear_end("tick\n").await;
 }
 
 #[tokio::test(start_paused = true)]
