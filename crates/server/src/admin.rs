@@ -241,6 +241,21 @@ pub struct CheckReport {
     pub faults: u64,
     /// The first of them, each in a sentence.
     pub told: Vec<String>,
+    /// What was found in the store; absent beside a running server, which has it open.
+    pub store: Option<StoreReport>,
+}
+
+/// What `check` found in the store.
+#[derive(Clone, Serialize, Deserialize, Debug, Default)]
+#[allow(missing_docs)]
+pub struct StoreReport {
+    pub segments: u64,
+    pub frames: u64,
+    pub entries: u64,
+    /// A write that was cut off by a crash, of which nobody was told; not a fault.
+    pub torn_octets: u64,
+    /// Whether the index was made anew.
+    pub rebuilt: bool,
 }
 
 /// Whose fault it is that nothing came of a request.

@@ -4,6 +4,7 @@
 //! understood, 3 refused (no such account, already there …), 4 `check` found faults.
 
 mod args;
+mod check;
 mod export;
 mod import;
 mod print;
@@ -11,7 +12,7 @@ mod run;
 
 use crate::{
     admin::{
-        Admin, Failure, Fault, Reply, Request,
+        Admin, Failure, Fault,
         client::{Client, Connection},
     },
     config::{self, Config},
@@ -100,7 +101,7 @@ fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::Serve => run::serve(&place),
         Command::Dev { port_offset } => run::dev(&place, port_offset, cli.json),
         Command::Config { docs, check } => show_config(&place, docs, check),
-        Command::Check { rebuild } => check(&place, rebuild, &out),
+        Command::Check { rebuild } => check::run(&place, rebuild, &out),
         Command::Import(job) => {
             with_client(&place, async |client| import::run(client, &job, &out).await)
         }
@@ -168,9 +169,7 @@ fn with_client(
     let config = place.config()?;
     // Before there is another thread: rights are by thread.
     act_as_owner(&config.data)?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let mut client = match Connection::open(&config.data).await? {
             Some(connection) => Client::Server(Box::new(connection)),
             None => Client::Direct(Box::new(direct(&config).await?)),
@@ -179,8 +178,18 @@ fn with_client(
     })
 }
 
+fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
 /// Opens the store of a folder that is there: a command never makes one by a mistyped name.
 async fn direct(config: &Config) -> Result<Admin, Stop> {
+    must_be_there(config)?;
+    let stack = Stack::open(config).await?;
+    Ok(Admin::new(stack.accounts, &config.data, None))
+}
+
+fn must_be_there(config: &Config) -> Result<(), Stop> {
     if !config.data.join("master.key").exists() {
         let why = format!(
             "{}: not a data folder of Palomar (start `palomar serve` or `palomar dev` first)",
@@ -188,8 +197,7 @@ async fn direct(config: &Config) -> Result<Admin, Stop> {
         );
         return Err(Stop { code: code::REFUSED, why });
     }
-    let stack = Stack::open(config).await?;
-    Ok(Admin::new(stack.accounts, &config.data, None))
+    Ok(())
 }
 
 /// Root acts as the owner of the data folder, so that files made here can be read by the server.
@@ -200,23 +208,4 @@ fn act_as_owner(data: &Path) -> Result<(), Stop> {
         privileges::become_user(owner)?;
     }
     Ok(())
-}
-
-fn check(place: &Place, rebuild: bool, out: &print::Out) -> Result<(), Stop> {
-    let mut faults = 0;
-    if rebuild {
-        run::rebuild(place)?;
-    }
-    with_client(place, async |client| {
-        let reply = client.ask(Request::Check).await?;
-        if let Reply::Checked(report) = &reply {
-            faults = report.faults;
-        }
-        out.reply(&reply);
-        Ok(())
-    })?;
-    match faults {
-        0 => Ok(()),
-        _ => Err(Stop { code: code::FAULTS, why: format!("{faults} faults found") }),
-    }
 }

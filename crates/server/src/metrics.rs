@@ -3,8 +3,11 @@
 //! Invariant: no label has a value that a peer chooses, so the number of series is bounded.
 
 pub mod http;
+mod store;
 
+use self::store::StoreFigures;
 use crate::{driver::Octets, protocol::Protocol};
+use ::store::Embedded;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -56,9 +59,21 @@ impl Drop for Open {
 }
 
 impl Metrics {
+    /// All at zero, with the figures of a store.
+    #[must_use]
+    pub fn with_store(store: Arc<Embedded>) -> Arc<Self> {
+        let mut this = Self::registered();
+        this.registry.register_collector(Box::new(StoreFigures(store)));
+        Arc::new(this)
+    }
+
     /// All at zero.
     #[must_use]
     pub fn new() -> Arc<Self> {
+        Arc::new(Self::registered())
+    }
+
+    fn registered() -> Self {
         let mut this = Self::default();
         let registry = &mut this.registry;
         registry.register("palomar_connections_open", "Connections now", this.open.clone());
@@ -70,7 +85,7 @@ impl Metrics {
         let help = "Messages accepted for a mailbox, once per recipient";
         registry.register("palomar_messages_delivered", help, this.delivered.clone());
         registry.register("palomar_errors", "Errors of our own", this.errors.clone());
-        Arc::new(this)
+        this
     }
 
     /// A connection was taken.

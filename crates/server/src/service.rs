@@ -154,7 +154,7 @@ impl Service {
     ) -> Result<(Self, Vec<Bound>, Option<std::net::TcpListener>), ServiceError> {
         let Parts { config, bound, metrics, certificates, stack } = parts;
         let (down, shutdown) = watch::channel(false);
-        let counters = Metrics::new();
+        let counters = Metrics::with_store(stack.store());
         let admission = Admission::new(config.connections);
         let auth = Authenticator::new(
             config.logins,

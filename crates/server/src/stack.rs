@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use store::{Blobs, Embedded, Kv, LocalBus};
+use store::{Blobs, Embedded, Kv, LocalBus, embedded};
 
 /// What a data folder gives. Kept until the store is closed.
 pub struct Stack {
@@ -58,14 +58,29 @@ fn store_folder(data: &Path) -> PathBuf {
 }
 
 fn open_store(path: &Path) -> Result<Arc<Embedded>, String> {
-    Embedded::open(path, store::Options::default())
-        .map_err(|error| format!("{}: {error}", path.display()))
+    Embedded::open(path, store::Options::default()).map_err(|error| shown(path, &error))
 }
 
-/// Makes the index of the store anew from its log. No server may run.
-pub fn rebuild(config: &Config) -> Result<(), String> {
-    let _ = store_folder(&config.data);
-    Err("this store has no log to rebuild from".to_owned())
+fn shown(path: &Path, error: &store::Error) -> String {
+    match error {
+        store::Error::InUse => {
+            format!("{}: another process has the store open", path.display())
+        }
+        error => format!("{}: {error}", path.display()),
+    }
+}
+
+/// Makes the index of the store anew from its log. No server may run. Blocks.
+pub fn rebuild(config: &Config) -> Result<store::Report, String> {
+    let path = store_folder(&config.data);
+    embedded::rebuild(&path, &store::Options::default()).map_err(|error| shown(&path, &error))
+}
+
+/// Compares the index of the store with its log, and all bodies with their checksums. No server may
+/// run. Blocks.
+pub fn check(config: &Config) -> Result<store::Report, String> {
+    let path = store_folder(&config.data);
+    embedded::check(&path, &store::Options::default()).map_err(|error| shown(&path, &error))
 }
 
 fn decoy_secret(master: &MasterKey) -> [u8; 32] {

@@ -142,7 +142,13 @@ fn a_store_is_checked() {
     let report = json(folder.path(), &["check"], "");
     assert_eq!(report["checked"]["faults"], 0);
     assert!(report["checked"]["messages"].as_u64().unwrap() >= 10);
+    let rebuild = ["check", "--rebuild"];
+    assert_eq!(on(folder.path(), &rebuild, "").status.code(), Some(3));
     assert_eq!(server.stop(), Some(0));
-    let report = json(folder.path(), &["check"], "");
-    assert_eq!(report["checked"]["faults"], 0);
+    for words in [&["check"][..], &rebuild, &["check"]] {
+        let report = json(folder.path(), words, "");
+        assert_eq!(report["checked"]["faults"], 0);
+        assert!(report["checked"]["store"]["entries"].as_u64().unwrap() > 10);
+        assert_eq!(report["checked"]["store"]["rebuilt"], words.len() > 1);
+    }
 }

@@ -213,3 +213,32 @@ fn wrong_passwords_are_refused_and_the_owner_is_not_locked_out() {
     imap.say(&format!("a LOGIN {address} {app}\r\n"));
     assert!(imap.until("a ").last().unwrap().starts_with("a OK"));
 }
+
+#[test]
+fn what_was_expunged_can_be_brought_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let (address, _) = server.account(0);
+    let mut imap = login(&server);
+    imap.say("b SELECT INBOX\r\n");
+    imap.until("b OK");
+    imap.say("c STORE 1:2 +FLAGS (\\Deleted)\r\nd EXPUNGE\r\n");
+    imap.until("d OK");
+    let listed = json(folder.path(), &["undelete", "list", &address], "");
+    let rows = listed["deleted"].as_array().unwrap().clone();
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().any(|row| row["subject"] == "¿Comemos juntos mañana?"), "{rows:?}");
+    assert!(rows.iter().all(|row| row["mailbox"] == "INBOX"));
+    let number = rows[0]["message"].to_string();
+    let restore = ["undelete", "restore", &address, &number, "--mailbox", "Rescued"];
+    assert_eq!(json(folder.path(), &restore, "")["restored"]["messages"], 1);
+    let restore = ["undelete", "restore", &address];
+    assert_eq!(json(folder.path(), &restore, "")["restored"]["messages"], 1);
+    imap.say("e STATUS Rescued (MESSAGES)\r\nf NOOP\r\n");
+    assert!(imap.until("e OK")[0].contains("(MESSAGES 1)"));
+    assert!(imap.until("f OK").iter().any(|line| line == "* 4 EXISTS"));
+    assert_eq!(
+        json(folder.path(), &["undelete", "list", &address], "")["deleted"],
+        serde_json::json!([])
+    );
+}

@@ -241,6 +241,7 @@ impl Admin {
             messages: report.messages,
             faults: report.breaches,
             told: report.told,
+            store: None,
         }))
     }
 }

@@ -85,13 +85,21 @@ fn shown(text: &str) -> String {
 }
 
 fn checked(report: &CheckReport) {
-    let CheckReport { accounts, commits, messages, faults, told } = report;
+    let CheckReport { accounts, commits, messages, faults, told, store } = report;
     for fault in told {
         println!("FAULT {fault}");
     }
     let more = faults.saturating_sub(told.len() as u64);
     if more > 0 {
         println!("and {more} more");
+    }
+    match store {
+        Some(store) => {
+            let made = if store.rebuilt { ", index made anew" } else { "" };
+            let (segments, frames, entries) = (store.segments, store.frames, store.entries);
+            println!("store: {segments} segments, {frames} frames, {entries} entries{made}");
+        }
+        None => println!("store: not checked, because a server has it open"),
     }
     let verdict = if *faults == 0 { "all well" } else { "not well" };
     println!("{accounts} accounts, {commits} commits, {messages} messages checked: {verdict}");

@@ -7,7 +7,7 @@ use crate::{
     listener::{self, Bound},
     logs, privileges,
     service::{self, Parts},
-    stack::{self, Stack},
+    stack::Stack,
     tls::Certificates,
 };
 use std::{net::TcpListener, path::Path};
@@ -65,13 +65,6 @@ pub fn dev(place: &Place, port_offset: u16, json: bool) -> Result<(), Stop> {
         };
         service::run(parts, ready).await.map_err(|error| Stop::from(error.to_string()))
     })
-}
-
-/// `palomar check --rebuild`: makes the index of the store anew.
-pub fn rebuild(place: &Place) -> Result<(), Stop> {
-    let config = place.config()?;
-    super::act_as_owner(&config.data)?;
-    stack::rebuild(&config).map_err(Stop::from)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
