@@ -44,7 +44,7 @@ pub struct Options {
 /// | effect | is answered by |
 /// |---|---|
 /// | [`Effect::Auth`] | [`Session::auth`] |
-/// | [`Effect::Select`] | [`Session::selected`]; if `Ok` and with `qresync`, then [`Session::done`] |
+/// | [`Effect::Select`] | [`Session::selected`]; `Ok` with `qresync`: then [`Session::done`] |
 /// | [`Effect::AppendEnd`] | [`Session::appended`] |
 /// | [`Effect::Id`], [`Effect::Idle`], [`Effect::AppendAbort`] | nothing |
 /// | all others, [`Effect::Poll`] too | [`Session::done`], after lines through [`Session::reply`] |
