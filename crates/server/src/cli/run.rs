@@ -12,10 +12,16 @@ use crate::{
 };
 use std::{net::TcpListener, path::Path};
 
+/// File descriptors that are kept for the store, listeners and commands.
+const DESCRIPTORS_OWN: u64 = 512;
+/// Connections that are taken even on a machine with fewer.
+const CONNECTIONS_LEAST: u64 = 64;
+
 /// `palomar serve`
 pub fn serve(place: &Place) -> Result<(), Stop> {
-    let config = place.config()?;
+    let mut config = place.config()?;
     logs::start(&config.log, config.log_format)?;
+    leave_descriptors(&mut config);
     // Read while root may read any key; a later reload needs keys that `user` can read.
     let certificates = match config.tls.as_slice() {
         [] => {
@@ -44,13 +50,13 @@ pub fn dev(place: &Place, port_offset: u16, json: bool) -> Result<(), Stop> {
     crate::data::folder(data)?;
     let data = &data.canonicalize()?;
     let ports = dev::ports(port_offset)?;
-    let config = dev::config(data, &ports)?;
+    let mut config = dev::config(data, &ports)?;
     let filter = std::env::var("PALOMAR_LOG").unwrap_or_else(|_| config.log.clone());
     logs::start(&filter, config.log_format)?;
     let ca = dev::certificates(data)?;
     let certificates = Certificates::load(config.tls.clone()).map_err(|error| error.to_string())?;
     let (bound, metrics) = bind(&config)?;
-    privileges::raise_descriptors();
+    leave_descriptors(&mut config);
     let runtime = runtime()?;
     runtime.block_on(async {
         let stack = Stack::open(&config).await?;
@@ -90,12 +96,25 @@ fn bind(config: &Config) -> Result<(Vec<Bound>, Option<TcpListener>), Stop> {
     Ok((bound, metrics.transpose()?))
 }
 
+/// Connections never take the file descriptors that the store needs.
+fn leave_descriptors(config: &mut Config) {
+    let descriptors = privileges::raise_descriptors();
+    let room = descriptors.saturating_sub(DESCRIPTORS_OWN).max(CONNECTIONS_LEAST);
+    let room = u32::try_from(room).unwrap_or(u32::MAX);
+    let wanted = config.connections.connections_max;
+    if room < wanted {
+        tracing::warn!(
+            descriptors,
+            wanted,
+            room,
+            "too few file descriptors for so many connections"
+        );
+        config.connections.connections_max = room;
+    }
+}
+
 /// Still one thread here: there is no runtime yet.
 fn drop_rights(config: &Config) -> Result<(), Stop> {
-    let descriptors = privileges::raise_descriptors();
-    if descriptors < u64::from(config.connections.connections_max) {
-        tracing::warn!(descriptors, "fewer file descriptors than limits.connections_max");
-    }
     if !privileges::is_root() {
         return Ok(());
     }

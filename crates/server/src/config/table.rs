@@ -104,7 +104,7 @@ pub const SETTINGS: &[Setting] = &[
         "limits.connections_max",
         "connections",
         "20000",
-        "Connections in all.",
+        "Connections in all; fewer when the machine gives fewer file descriptors.",
         connections.connections_max
     ),
     row!(
