@@ -17,7 +17,10 @@ pub(crate) const HEAD_OCTETS_MAX: u64 = 16 << 10;
 
 /// Compressed chunks of a message, shared by all accounts that receive it.
 pub(crate) fn chunks(message: &[u8], level: i32) -> Vec<Vec<u8>> {
-    message.chunks(CHUNK_OCTETS).map(|chunk| pack::compress(chunk, level)).collect()
+    message
+        .chunks(CHUNK_OCTETS)
+        .map(|chunk| pack::compress(pack::Shape::Body, chunk, level))
+        .collect()
 }
 
 fn number(blob: u64, chunk: usize) -> u64 {
@@ -64,5 +67,6 @@ pub(crate) fn places(head: &[u8]) -> Option<Vec<Range<u64>>> {
 /// Opens one chunk.
 pub(crate) fn open(seal: &Seal, blob: u64, at: usize, piece: &[u8]) -> Result<Vec<u8>, Error> {
     let packed = seal.open(Kind::Body, number(blob, at), piece)?;
-    pack::decompress(&packed, CHUNK_OCTETS).ok_or_else(|| Error::Damaged(format!("blob {blob}")))
+    pack::decompress(pack::Shape::Body, &packed, CHUNK_OCTETS)
+        .ok_or_else(|| Error::Damaged(format!("blob {blob}")))
 }

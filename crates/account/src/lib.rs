@@ -45,3 +45,10 @@ pub use types::{
     Options, Quota, SpecialUse, Stored,
 };
 pub use view::{Numbers, Row, Update, View};
+
+/// What a record of this message would be compressed from, to train the dictionary with.
+#[doc(hidden)]
+#[must_use]
+pub fn dictionary_sample(message: &[u8]) -> Vec<u8> {
+    record::Ingest::new(message).sample()
+}

@@ -122,6 +122,36 @@ impl Ingest {
     }
 }
 
+impl Ingest {
+    fn write(&self, placed: Placed) -> Vec<u8> {
+        let mut to = Writer::default();
+        to.byte(1).number(placed.message.into()).number(placed.thread.into()).number(placed.blob);
+        to.number(placed.octets.into()).signed(placed.internal_date).signed(placed.save_date);
+        match self.sent_date {
+            Some((seconds, zone)) => to.byte(1).signed(seconds).signed(zone.into()),
+            None => to.byte(0),
+        };
+        to.number(self.header_octets.into());
+        to.byte(u8::from(self.whole) | u8::from(self.complete) << 1);
+        to.bytes(&self.header).bytes(&self.envelope_packed).bytes(&self.structure_packed);
+        to.bytes(self.preview.as_bytes());
+        to.0
+    }
+
+    /// See [`crate::dictionary_sample`].
+    pub fn sample(&self) -> Vec<u8> {
+        let (octets, date) = (4_096, 1_790_000_000);
+        self.write(Placed {
+            message: 1_000,
+            thread: 1_000,
+            blob: 1_000,
+            octets,
+            internal_date: date,
+            save_date: date,
+        })
+    }
+}
+
 fn common(head: &[u8]) -> (Vec<u8>, bool) {
     let (mut kept, mut complete) = (Vec::new(), true);
     for field in header::fields(head) {
@@ -165,18 +195,9 @@ impl Record {
         placed: Placed,
         level: i32,
     ) -> Result<Vec<u8>, Error> {
-        let mut to = Writer::default();
-        to.byte(1).number(placed.message.into()).number(placed.thread.into()).number(placed.blob);
-        to.number(placed.octets.into()).signed(placed.internal_date).signed(placed.save_date);
-        match ingest.sent_date {
-            Some((seconds, zone)) => to.byte(1).signed(seconds).signed(zone.into()),
-            None => to.byte(0),
-        };
-        to.number(ingest.header_octets.into());
-        to.byte(u8::from(ingest.whole) | u8::from(ingest.complete) << 1);
-        to.bytes(&ingest.header).bytes(&ingest.envelope_packed).bytes(&ingest.structure_packed);
-        to.bytes(ingest.preview.as_bytes());
-        seal.seal(Kind::Record, placed.message.into(), pack::compress(&to.0, level))
+        let plain = ingest.write(placed);
+        let packed = pack::compress(pack::Shape::Record, &plain, level);
+        seal.seal(Kind::Record, placed.message.into(), packed)
     }
 
     /// The same record for another message that shares the blob.
@@ -188,13 +209,13 @@ impl Record {
         let mut to = Writer::default();
         to.byte(1).number(message.into());
         to.0.extend_from_slice(from.0);
-        seal.seal(Kind::Record, message.into(), pack::compress(&to.0, level))
+        seal.seal(Kind::Record, message.into(), pack::compress(pack::Shape::Record, &to.0, level))
     }
 
     /// Opens and reads a record.
     pub(crate) fn open(seal: &Seal, message: u32, sealed: &[u8]) -> Result<Self, Error> {
         let packed = seal.open(Kind::Record, message.into(), sealed)?;
-        let plain = pack::decompress(&packed, pack::RECORD_OCTETS_MAX)
+        let plain = pack::decompress(pack::Shape::Record, &packed, pack::RECORD_OCTETS_MAX)
             .ok_or_else(|| Error::Damaged(format!("record of message {message}")))?;
         let parts =
             parts(&plain).ok_or_else(|| Error::Damaged(format!("record of message {message}")))?;

@@ -29,6 +29,14 @@ impl Memory {
         Self::default()
     }
 
+    /// Octets of all keys and values, and of all blobs.
+    #[must_use]
+    pub fn octets(&self) -> (usize, usize) {
+        let inner = self.inner();
+        let values = inner.values.iter().map(|((_, key), value)| key.len() + value.len()).sum();
+        (values, inner.blobs.values().map(Bytes::len).sum())
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
