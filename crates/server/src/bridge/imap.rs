@@ -10,6 +10,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod memory;
+mod page;
 mod pattern;
 mod refusal;
 mod search;

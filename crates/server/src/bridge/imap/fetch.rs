@@ -7,25 +7,19 @@
 use super::{
     PIECE_OCTETS, Selected, email_id,
     memory::Memory,
+    page::{Message, Needs, Pages},
     refusal::{self, Stop},
     section::{Content, Found, Source},
-    select, thread_id, uid_set,
+    select, thread_id,
 };
-use account::{Account, FlagChange, FlagOp, Numbers, Record, Row};
+use account::{Account, Numbers, Record, Row};
 use imap::{
     FetchWriter, Session,
     effect::{Done, Refusal},
     types::{FetchItem, FetchModifiers, SequenceSet},
 };
-use mail::{EnvelopeRef, Flags, ModSeq, NumberSet, Structure, StructureRef, SystemFlags};
+use mail::{EnvelopeRef, Structure, StructureRef};
 use std::sync::Arc;
-
-/// Rows read at once when nothing but rows is needed.
-const ROWS_MAX: usize = 1_024;
-/// Rows read at once when their records are needed too.
-const RECORDS_MAX: usize = 256;
-/// Rows marked `\Seen` at once: the client may leave before it gets the last of them.
-const SEEN_MAX: usize = 64;
 
 /// The command.
 pub(super) struct Asked {
@@ -39,35 +33,12 @@ pub(super) struct Asked {
 pub(super) struct Fetching {
     items: Vec<FetchItem>,
     needs: Needs,
-    set: NumberSet,
     numbers: Numbers,
-    changed_since: Option<ModSeq>,
-    /// Where the next page begins.
-    next: u32,
+    pages: Pages,
     page: std::vec::IntoIter<Message>,
     open: Option<Open>,
     /// What went wrong with some message.
     refusal: Option<Refusal>,
-}
-
-/// What the items need.
-#[derive(Clone, Copy)]
-struct Needs {
-    record: bool,
-    /// `\Seen` is set.
-    seen: bool,
-    /// FLAGS is among them.
-    flags: bool,
-    /// MODSEQ is to be added.
-    modseq: bool,
-}
-
-/// A message of a page.
-struct Message {
-    row: Row,
-    record: Option<Record>,
-    /// `\Seen` was set just now.
-    newly_seen: bool,
 }
 
 /// A message whose line is open.
@@ -78,36 +49,6 @@ struct Open {
     /// The rest of the literal at hand.
     content: Option<Content>,
     structure: Option<Structure>,
-}
-
-impl Needs {
-    fn of(items: &[FetchItem], condstore: bool) -> Self {
-        let mut needs = Self { record: false, seen: false, flags: false, modseq: condstore };
-        for item in items {
-            match item {
-                FetchItem::Flags => needs.flags = true,
-                FetchItem::ModSeq => needs.modseq = false,
-                FetchItem::InternalDate
-                | FetchItem::Uid
-                | FetchItem::Rfc822Size
-                | FetchItem::EmailId
-                | FetchItem::ThreadId => {}
-                FetchItem::Envelope
-                | FetchItem::Body
-                | FetchItem::BodyStructure
-                | FetchItem::Rfc822Header
-                | FetchItem::BinarySize { .. } => needs.record = true,
-                FetchItem::Rfc822 | FetchItem::Rfc822Text => {
-                    (needs.record, needs.seen) = (true, true);
-                }
-                FetchItem::BodySection { peek, .. } | FetchItem::Binary { peek, .. } => {
-                    needs.record = true;
-                    needs.seen |= !peek;
-                }
-            }
-        }
-        needs
-    }
 }
 
 impl Fetching {
@@ -134,10 +75,8 @@ impl Fetching {
         Ok(Self {
             items: asked.items,
             needs,
-            set,
             numbers,
-            changed_since,
-            next: 1,
+            pages: Pages::new((set, numbers), changed_since, needs),
             page: Vec::new().into_iter(),
             open: None,
             refusal: None,
@@ -154,17 +93,22 @@ impl Fetching {
             if session.reply().pending_octets() >= PIECE_OCTETS {
                 return Ok(Done::More);
             }
-            if self.open.is_none()
-                && self.page.as_slice().is_empty()
-                && !self.load(selected).await?
-            {
-                break;
+            if self.open.is_none() && self.page.as_slice().is_empty() {
+                let page = self.pages.next(selected).await?;
+                if page.is_empty() {
+                    break;
+                }
+                self.page = page.into_iter();
             }
             let mut reply = session.reply();
             let (mut open, mut line) = match self.open.take() {
                 Some(open) => (open, reply.resume_fetch()),
                 None => {
                     let Some(message) = self.page.next() else { continue };
+                    if self.needs.record && message.record.is_none() {
+                        self.skip();
+                        continue;
+                    }
                     let line = reply.fetch(message.row.sequence);
                     (Open { message, item: 0, content: None, structure: None }, line)
                 }
@@ -182,57 +126,13 @@ impl Fetching {
         Ok(self.refusal.map_or(Done::Ok(None), Done::No))
     }
 
-    /// The next page. Whether there was one.
-    async fn load(&mut self, selected: &mut Selected) -> Result<bool, Stop> {
-        let rows_max = match self.needs {
-            Needs { seen: true, .. } => SEEN_MAX,
-            Needs { record: true, .. } => RECORDS_MAX,
-            _ => ROWS_MAX,
-        };
-        loop {
-            let mut rows = selected.view.rows(&self.set, self.numbers, self.next, rows_max);
-            let Some(last) = rows.last() else { return Ok(false) };
-            self.next = last.sequence.saturating_add(1);
-            if let Some(since) = self.changed_since {
-                rows.retain(|row| row.modseq > since);
-            }
-            if rows.is_empty() {
-                continue;
-            }
-            let seen = if self.needs.seen { mark_seen(selected, &mut rows).await } else { None };
-            let records = if self.needs.record {
-                let ids: Vec<_> = rows.iter().map(|row| row.message).collect();
-                selected.view.account().records(&ids).await?
-            } else {
-                Vec::new()
-            };
-            self.page = self.messages(rows, records, &seen.unwrap_or_default()).into_iter();
-            return Ok(true);
+    /// Passes over a message that was erased meanwhile: its Uid is gone (quirk 4), its number is told
+    /// of by EXPUNGE in a moment.
+    const fn skip(&mut self) {
+        match self.numbers {
+            Numbers::Sequence => self.refusal = Some(Refusal::ExpungeIssued),
+            Numbers::Uid => {}
         }
-    }
-
-    /// Rows with their records. Messages that were erased meanwhile are left out: their Uids are gone
-    /// (quirk 4), their numbers are told of by EXPUNGE in a moment.
-    fn messages(
-        &mut self,
-        rows: Vec<Row>,
-        records: Vec<Option<Record>>,
-        seen: &NumberSet,
-    ) -> Vec<Message> {
-        let mut records = records.into_iter();
-        let mut messages = Vec::with_capacity(rows.len());
-        for row in rows {
-            let record = records.next().flatten();
-            if record.is_none() && self.needs.record {
-                if self.numbers == Numbers::Sequence {
-                    self.refusal = Some(Refusal::ExpungeIssued);
-                }
-                continue;
-            }
-            let newly_seen = seen.contains(row.uid.0);
-            messages.push(Message { row, record, newly_seen });
-        }
-        messages
     }
 
     /// Writes as much of a line as a piece takes. Whether that is all of it.
@@ -251,7 +151,8 @@ impl Fetching {
                 open.item += 1;
                 continue;
             };
-            let source = Source { account, record, memory };
+            let body = open.message.body.as_ref();
+            let source = Source { account, record, body, memory };
             if open.content.is_none() {
                 match source.find(item, &mut open.structure).await {
                     Ok(found) => open.content = announce(line, item, found),
@@ -312,35 +213,6 @@ fn announce(line: &mut FetchWriter<'_>, item: &FetchItem, found: Found) -> Optio
         (Found::Nil | Found::Size(_), _) => line.section(item, None),
     }
     None
-}
-
-/// Sets `\Seen` where it is missing, in one commit, and takes the rows as they are then. Gives the
-/// Uids that it was set on. A mailbox that cannot be written (disk full) can still be read.
-async fn mark_seen(selected: &mut Selected, rows: &mut [Row]) -> Option<NumberSet> {
-    let unseen = rows.iter().filter(|row| !row.system.contains(SystemFlags::SEEN));
-    let unseen = uid_set(unseen.map(|row| row.uid));
-    if unseen.is_empty() {
-        return None;
-    }
-    let flags = Flags { system: SystemFlags::SEEN, keywords: Vec::new() };
-    let change = FlagChange { op: FlagOp::Add, flags, unchanged_since: None };
-    match selected.view.store(&unseen, Numbers::Uid, &change).await {
-        Ok(stored) => {
-            let mut seen = stored.rows.into_iter().peekable();
-            let mut set = Vec::new();
-            for row in rows {
-                if let Some(new) = seen.next_if(|new| new.uid == row.uid) {
-                    set.push(new.uid);
-                    *row = new;
-                }
-            }
-            Some(uid_set(set))
-        }
-        Err(error) => {
-            tracing::warn!(%error, "\\Seen cannot be stored");
-            None
-        }
-    }
 }
 
 /// Writes an item that needs no body. Whether it was one.
