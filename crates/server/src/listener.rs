@@ -155,7 +155,8 @@ impl Door {
             return None;
         }
         let place = self.admission.enter(id).and_then(|place| {
-            if !from_proxy {
+            // LMTP is for a server of ours, which has as many connections as it wants.
+            if !from_proxy && config.protocol != Protocol::Lmtp {
                 place.came_from(address.ip())?;
             }
             Ok(place)

@@ -103,7 +103,7 @@ fn leave_descriptors(config: &mut Config) {
     let room = u32::try_from(room).unwrap_or(u32::MAX);
     let wanted = config.connections.connections_max;
     if room < wanted {
-        tracing::warn!(
+        tracing::info!(
             descriptors,
             wanted,
             room,

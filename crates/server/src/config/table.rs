@@ -174,7 +174,7 @@ pub const SETTINGS: &[Setting] = &[
         "limits.transit_octets_max",
         "octets",
         "268435456",
-        "Memory for messages that are being appended or decoded over IMAP, all sessions together; \
+        "Memory for messages on their way in or out over IMAP, and again for those over SMTP and LMTP; \
          at least twice `limits.message_octets_max`.",
         mail.transit_octets_max
     ),
