@@ -8,9 +8,13 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+pub mod line;
 pub mod outbox;
 pub mod sasl;
+#[cfg(any(test, feature = "transcript"))]
+pub mod transcript;
 
+pub use line::{Ends, Line, Lines};
 pub use outbox::Outbox;
 
 /// How long a peer may take (the driver knows the seconds).
