@@ -7,6 +7,7 @@
 pub mod bus;
 pub mod embedded;
 pub mod error;
+pub mod faulty;
 pub mod memory;
 pub mod oneshot;
 pub mod traits;

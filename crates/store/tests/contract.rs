@@ -10,7 +10,7 @@ use fjall_only::FjallOnly;
 use proptest::prelude::*;
 use std::sync::Arc;
 use store::{BlobId, Commit, Embedded, LocalBus, Memory, Options, oneshot::block_on};
-use suite::{Place, Store, everything};
+use suite::{Place, Store, everything, folder};
 
 struct InMemory;
 impl Place for InMemory {
@@ -150,12 +150,12 @@ fn same(left: &dyn Store, right: &dyn Store) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     /// Whatever is done, with the cleaner at work and the store opened anew in between, the answers
     /// are those of the store in memory; and the log alone gives the same index in the end.
     #[test]
     fn embedded_is_as_memory(works in prop::collection::vec(work(), 1..120)) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let options = Options {
             value_inline_octets_max: 300,
             clean_octets_per_second: 1 << 30,

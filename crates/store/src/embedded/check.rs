@@ -29,13 +29,19 @@ pub fn check(folder: &Path, options: &Options) -> Result<Report, Error> {
     let _lock = lock(folder)?;
     let path = index_folder(folder);
     let way = Way { index: &path, rebuild: false, look_only: true };
-    let kept = recover(log_folder(folder)?, options, way)?;
+    let kept = match recover(log_folder(folder)?, options, way) {
+        Err(Error::Damaged(what)) => Err(what),
+        kept => Ok(kept?),
+    };
     let path = folder.join("index.check");
     let way = Way { index: &path, rebuild: true, look_only: true };
     let made = recover(log_folder(folder)?, options, way)?;
     let mut report = made.report;
-    report.rebuilt = kept.report.rebuilt;
-    compare(&kept.index, &made.index, &mut report)?;
+    report.rebuilt = false;
+    match kept {
+        Ok(kept) => compare(&kept.index, &made.index, &mut report)?,
+        Err(what) => report.differs(format!("the index cannot be read: {what}")),
+    }
     drop(made.index);
     std::fs::remove_dir_all(&path).map_err(|error| index::io_failed(&error))?;
     Ok(report)

@@ -251,7 +251,10 @@ impl Cleaner {
         else {
             return Err(damaged(number));
         };
-        let scan = scan::scan(&*file, scan::beginning(number, &header));
+        // Not beyond what is used: behind it the file may be cut at any moment.
+        let used = segments.known().get(&number).map_or(0, |known| known.used);
+        let from = scan::From { end: used, ..scan::beginning(number, &header) };
+        let scan = scan::scan(&*file, from);
         let scan = scan.map_err(|error| io_failed(&error))?;
         if !scan.damage.is_empty() {
             return Err(damaged(number));

@@ -80,13 +80,13 @@ pub fn recover(disk: Arc<dyn Disk>, options: &Options, way: Way) -> Result<Recov
             lsn: checkpoint.position.lsn,
             account: None,
         });
-        drop(index);
-        (index, checkpoint) = open_index(&Way { rebuild: true, ..way }, options, &mut report)?;
+        if !way.look_only {
+            drop(index);
+            (index, checkpoint) = open_index(&Way { rebuild: true, ..way }, options, &mut report)?;
+        }
     }
     let segments = Arc::new(Segments::new(disk));
-    let mut known = checkpoint.known.clone();
-    known.retain(|number, _| found.headers.contains_key(number));
-    *segments.known() = known;
+    *segments.known() = known(&segments, &found, &checkpoint)?;
     let index = Arc::new(index);
     let applier = Applier::new(Arc::clone(&index), Arc::clone(&segments), checkpoint.position);
     let salt = found.salt.unwrap_or_else(|| RandomState::new().build_hasher().finish() as u32);
@@ -143,7 +143,14 @@ fn unborn(
     let name = segment::name(segment);
     let file = disk.open(&name).map_err(|error| io_failed(&error))?;
     let salt = found.salt.unwrap_or(0);
-    let from = From { segment, offset: segment::HEADER_OCTETS, lsn: 0, salt, bodies: false };
+    let from = From {
+        segment,
+        offset: segment::HEADER_OCTETS,
+        lsn: 0,
+        salt,
+        bodies: false,
+        end: u64::MAX,
+    };
     let scan = scan::scan(&*file, from).map_err(|error| io_failed(&error))?;
     if scan.frames.first().is_some_and(|place| scan.durable >= place.header.lsn) {
         return Ok(());
@@ -152,6 +159,26 @@ fn unborn(
     report.torn_octets += scan.end;
     found.headers.remove(&segment);
     if look_only { Ok(()) } else { disk.remove(&name).map_err(|error| io_failed(&error)) }
+}
+
+/// What is known of the segments before the checkpoint. One that the cleaner could not remove may
+/// be there without being known to it.
+fn known(
+    segments: &Segments,
+    found: &Found,
+    checkpoint: &Checkpoint,
+) -> Result<BTreeMap<u32, Known>, Error> {
+    let mut known = checkpoint.known.clone();
+    known.retain(|number, _| found.headers.contains_key(number));
+    for (number, header) in found.headers.range(..checkpoint.position.segment) {
+        if !known.contains_key(number) {
+            let size = segments.file(*number).and_then(|file| file.size());
+            let used = size.map_err(|error| io_failed(&error))?;
+            let first = header.map_or(0, |header| header.first);
+            known.insert(*number, Known { first, used, sealed: true, ..Known::default() });
+        }
+    }
+    Ok(known)
 }
 
 /// Whether the checkpoint names a place that the log does not have.
@@ -189,11 +216,11 @@ fn open_index(
             Ok((index, None)) => return Ok((index, Checkpoint::default())),
             Ok((index, Some(octets))) => match Checkpoint::parse(&octets) {
                 Some(checkpoint) => return Ok((index, checkpoint)),
+                None if way.look_only => return Err(Error::Damaged("the index's form".into())),
                 None => tracing::warn!("the index has another form and is made anew"),
             },
-            Err(error @ (Error::Full | Error::Io(_))) if rebuild || error == Error::Full => {
-                return Err(error);
-            }
+            Err(error @ Error::Damaged(_)) if way.look_only => return Err(error),
+            Err(error @ (Error::Full | Error::Io(_))) => return Err(error),
             Err(error) => tracing::error!(%error, "the index is damaged and is made anew"),
         }
         if rebuild {
@@ -240,8 +267,14 @@ impl Redo<'_> {
                 Some(header) if number != from.segment => header.first,
                 _ => lsn,
             };
-            let start =
-                From { segment: number, offset, lsn: expected, salt: self.salt, bodies: true };
+            let start = From {
+                segment: number,
+                offset,
+                lsn: expected,
+                salt: self.salt,
+                bodies: true,
+                end: u64::MAX,
+            };
             lsn = self.segment(start, header, next)?;
         }
         self.index.publish();

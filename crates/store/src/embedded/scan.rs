@@ -80,11 +80,13 @@ pub struct From {
     pub salt: u32,
     /// Whether to read and check bodies too.
     pub bodies: bool,
+    /// Nothing from this octet on is read, should the file be longer.
+    pub end: u64,
 }
 
 /// Reads a segment from somewhere to its end.
 pub fn scan(file: &dyn DiskFile, from: From) -> io::Result<Scan> {
-    let mut window = Window::new(file)?;
+    let mut window = Window::new(file, from.end)?;
     let mut scan = Scan { end: from.offset, next: from.lsn, ..Scan::default() };
     let mut at = from.offset;
     while at + HEADER_OCTETS as u64 <= window.size {
@@ -190,6 +192,7 @@ pub fn beginning(segment: u32, header: &segment::Header) -> From {
         lsn: header.first,
         salt: header.salt,
         bodies: false,
+        end: u64::MAX,
     }
 }
 
@@ -202,8 +205,8 @@ struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    fn new(file: &'a dyn DiskFile) -> io::Result<Self> {
-        Ok(Self { file, size: file.size()?, start: 0, octets: Vec::new() })
+    fn new(file: &'a dyn DiskFile, end: u64) -> io::Result<Self> {
+        Ok(Self { file, size: file.size()?.min(end), start: 0, octets: Vec::new() })
     }
 
     /// Octets that lie within the file.
@@ -268,7 +271,7 @@ mod tests {
         }
     }
 
-    const FROM: From = From { segment: 1, offset: 0, lsn: 1, salt: 7, bodies: true };
+    const FROM: From = From { segment: 1, offset: 0, lsn: 1, salt: 7, bodies: true, end: u64::MAX };
 
     fn log(frames: u64) -> (Vec<u8>, Vec<usize>) {
         let (mut octets, mut starts) = (Vec::new(), Vec::new());

@@ -66,11 +66,16 @@ impl Segments {
         open.insert(number, file);
     }
 
-    /// Removes a segment that nothing needs.
+    /// Removes a segment that nothing needs. While its file may be there it stays known: what it
+    /// holds counts when the log is read anew.
     pub fn remove(&self, number: u32) -> io::Result<()> {
+        match self.disk.remove(&segment::name(number)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         self.known().remove(&number);
         self.open.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
-        self.disk.remove(&segment::name(number))
+        Ok(())
     }
 
     /// Some octets of a located value. Checked if all are asked for; `None` if the segment is gone,

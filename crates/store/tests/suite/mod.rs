@@ -1,5 +1,7 @@
 //! The contract of `Kv` and `Blobs`, for any body: what every caller may rely on.
 
+#![allow(dead_code)]
+
 use bytes::Bytes;
 use std::sync::Arc;
 use store::{BlobId, Blobs, Commit, Error, Kv, Page, Scan, oneshot::block_on};
@@ -20,6 +22,12 @@ pub trait Place {
     fn close(&self, store: Arc<dyn Store>) {
         drop(store);
     }
+}
+
+/// A folder in memory where there is one: what is tried is the store, not the disk.
+pub fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
 pub fn bytes(text: &str) -> Bytes {
