@@ -136,6 +136,44 @@ fn what_is_exported_is_imported_and_nothing_twice() {
 }
 
 #[test]
+fn a_killed_import_goes_on_and_imports_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    assert_eq!(Server::start(&data).stop(), Some(0));
+    let path = folder.path().join("many.mbox");
+    let message = |n: u32| {
+        let text = "words ".repeat(200);
+        format!("From a@b Sat Jan  3 01:05:34 1996\nSubject: {n}\n\n{n} {text}\n\n")
+    };
+    std::fs::write(&path, (0..1000).map(message).collect::<String>()).unwrap();
+    let journals = data.join("imports");
+    let mut partial = false;
+    for batches in [1, 3, 6] {
+        let mailbox = format!("Killed-{batches}");
+        let words = ["import", "bruno@example.test", path.to_str().unwrap(), "--mailbox", &mailbox];
+        let mut child = palomar(&words).arg("--data").arg(&data).spawn().unwrap();
+        let begun = || {
+            let text = std::fs::read_dir(&journals).into_iter().flatten().flatten();
+            let text = text.map(|entry| std::fs::read_to_string(entry.path()).unwrap());
+            text.collect::<String>().matches("\nb ").count()
+        };
+        let before = begun();
+        while begun() < before + batches && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
+        let there = count(&data, &mailbox);
+        let told = json(&data, &words, "");
+        assert_eq!(told["imported"].as_u64().unwrap() + there, 1000, "{told}");
+        assert_eq!(told["known"].as_u64().unwrap(), there, "{told}");
+        assert_eq!(count(&data, &mailbox), 1000);
+        partial |= (1..1000).contains(&there);
+    }
+    assert!(partial, "it was never killed in the middle");
+}
+
+#[test]
 fn a_store_is_checked() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
