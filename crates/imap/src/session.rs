@@ -174,6 +174,12 @@ impl Session {
         self.ending = Some("[NONEXISTENT] Selected mailbox was deleted");
     }
 
+    /// The server cannot tell any more what the client knows of the selected mailbox: as
+    /// [`Session::mailbox_gone`], but the client may select it again.
+    pub fn mailbox_lost(&mut self) {
+        self.ending = Some("[UNAVAILABLE] Connect again, please");
+    }
+
     /// What a literal announced cannot be delivered: ends the session at once and without a word,
     /// since whatever is said would pass for the literal's octets. Instead of an outcome.
     pub fn break_off(&mut self) {

@@ -13,6 +13,7 @@ mod memory;
 mod page;
 mod pattern;
 mod refusal;
+mod reopen;
 mod search;
 mod section;
 mod select;
@@ -136,6 +137,7 @@ impl Bridge for Imap {
     type Machine = Session;
 
     async fn perform(&mut self, session: &mut Session, effect: Effect) {
+        self.refresh().await;
         match effect {
             Effect::Auth(ask) => {
                 let Self { context, peer, .. } = self;
@@ -325,7 +327,7 @@ impl Imap {
     }
 }
 
-/// Where a session's news come from when it idles: a message's permanent id (RFC 8474 §4).
+/// A message's permanent id (RFC 8474 §5.1); the other kinds have other letters.
 fn email_id(id: mail::MessageId) -> String {
     format!("M{id}")
 }
@@ -349,3 +351,6 @@ fn id_number(letter: char, id: &str) -> Option<u32> {
 fn uid_set(uids: impl IntoIterator<Item = Uid>) -> NumberSet {
     NumberSet::of_numbers(uids.into_iter().map(|uid| uid.0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,10 @@ pub(super) struct Telling {
 }
 
 impl Telling {
+    pub fn new(updates: Vec<Update>) -> Self {
+        Self { updates: updates.into_iter(), expunged: Vec::new().into_iter() }
+    }
+
     pub fn step(&mut self, session: &mut Session, selected: &mut Selected) -> Done {
         loop {
             for (sequence, _) in self.expunged.by_ref() {
@@ -92,7 +96,8 @@ impl Telling {
                 }
                 FlagLine::unasked(session.enabled()).write(session, &row);
             }
-            Update::Gone => session.mailbox_gone(),
+            // The poll sees to it before anything is told.
+            Update::Gone => {}
         }
     }
 }
@@ -112,10 +117,12 @@ impl Imap {
         }
         let Some(selected) = self.selected.as_deref_mut() else { return Ok(Done::Ok(None)) };
         let updates = selected.view.poll(expunges);
+        if updates.contains(&Update::Gone) {
+            return self.reopen(session, expunges).await;
+        }
         if updates.is_empty() {
             return Ok(Done::Ok(None));
         }
-        let telling = Telling { updates: updates.into_iter(), expunged: Vec::new().into_iter() };
-        self.begin(session, Work::Tell(Box::new(telling))).await
+        self.begin(session, Work::Tell(Box::new(Telling::new(updates)))).await
     }
 }
