@@ -231,7 +231,10 @@ impl Account {
     pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    pub(crate) fn is_broken(&self) -> bool {
+    /// Whether a commit failed, so that nothing more can be changed here: ask [`crate::Accounts`]
+    /// for the account anew. What was visible before can still be read.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
     }
     /// Refuses all further changes; sessions hear that the account is gone.
