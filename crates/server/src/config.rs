@@ -65,6 +65,8 @@ pub struct Config {
     pub smtp_tickets: bool,
     /// Capabilities that IMAP does not show.
     pub imap_hidden_capabilities: Vec<String>,
+    /// Whether POP3 changes messages for Outlook 2003.
+    pub pop3_outlook_2003: bool,
     /// Limits of connections.
     pub connections: ConnectionLimits,
     /// Limits of logins.

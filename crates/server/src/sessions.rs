@@ -1,7 +1,7 @@
 //! A machine and a bridge for each connection, by protocol.
 
 use crate::{
-    bridge::{Bridge, imap, smtp},
+    bridge::{Bridge, imap, pop3, smtp},
     config::Config,
     context::{Context, Peer},
     driver::{Driver, Ended, Shared},
@@ -14,6 +14,7 @@ use tokio::{net::TcpStream, sync::watch};
 pub struct Sessions {
     context: Arc<Context>,
     imap: imap::Shared,
+    pop3: pop3::Shared,
     smtp: smtp::Shared,
 }
 
@@ -32,6 +33,12 @@ impl Sessions {
             append_octets_max: config.mail.message_octets_max,
             hidden_capabilities: config.imap_hidden_capabilities.clone(),
         };
+        let pop3 = ::pop3::Options {
+            limits: ::pop3::Limits::default(),
+            host_name: config.host_name.clone(),
+            starttls: tls,
+            outlook_2003: config.pop3_outlook_2003,
+        };
         let limits = ::smtp::Limits {
             message_octets_max: config.mail.message_octets_max,
             ..::smtp::Limits::default()
@@ -40,6 +47,7 @@ impl Sessions {
         Self {
             context: Arc::clone(context),
             smtp: smtp::Shared::new(context, limits, tls, transit),
+            pop3: pop3::Shared::new(pop3),
             imap: imap::Shared::new(imap, config.mail.transit_octets_max),
         }
     }
@@ -70,7 +78,10 @@ impl Sessions {
                 let session = self.smtp.session(&self.context, peer, ::smtp::Kind::Lmtp);
                 drive(stream, session, shared, (shutdown, secure)).await
             }
-            Protocol::Pop3s | Protocol::Pop3 => Ended::Closed,
+            Protocol::Pop3s | Protocol::Pop3 => {
+                let session = self.pop3.session(&self.context, peer);
+                drive(stream, session, shared, (shutdown, secure)).await
+            }
         }
     }
 }

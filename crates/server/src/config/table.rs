@@ -101,6 +101,14 @@ pub const SETTINGS: &[Setting] = &[
         imap_hidden_capabilities
     ),
     row!(
+        "pop3_outlook_2003",
+        "true or false",
+        "false",
+        "Whether POP3 changes messages so that Outlook 2003 and Outlook Express can take them: NULs \
+         become octets 128, a missing empty line after the header is added.",
+        pop3_outlook_2003
+    ),
+    row!(
         "limits.connections_max",
         "connections",
         "20000",
