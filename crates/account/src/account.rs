@@ -367,8 +367,8 @@ impl Account {
     pub fn modseq(&self) -> ModSeq {
         ModSeq(self.inner().state.modseq)
     }
-    /// Ready when a commit after `seen` is durable, or the account's store failed. Cancel-safe; costs no
-    /// memory that grows.
+    /// Ready when a commit after `seen` is durable, or the account's store failed. Cancel-safe;
+    /// costs no memory that grows.
     pub async fn wait(&self, seen: ModSeq) {
         loop {
             let listener = self.event.listen();

@@ -1,6 +1,7 @@
 //! Bodies: sealed in chunks, so that a range reads only what it needs.
 //!
-//! A blob is: format (1), chunks (varint), the sealed length of each chunk (varint), then the chunks.
+//! A blob is: format (1), chunks (varint), the sealed length of each chunk (varint), then the
+//! chunks.
 
 use crate::{
     Error,

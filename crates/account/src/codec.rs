@@ -1,5 +1,5 @@
-//! Encoding of values: varints and length-prefixed bytes. Reading damaged bytes gives `None`, never a
-//! panic.
+//! Encoding of values: varints and length-prefixed bytes. Reading damaged bytes gives `None`,
+//! never a panic.
 
 /// Appends values.
 #[derive(Default)]

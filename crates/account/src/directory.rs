@@ -1,17 +1,20 @@
 //! Domains, addresses, passwords: account 0. Each change is one commit; two at once are made one
 //! after the other by the store's check of the head.
 
+mod entry;
+
 pub use crate::password::{SCRAM_ITERATIONS, SCRAM_SALT_OCTETS};
 use crate::{
     Account, Error, Refused,
     accounts::Shared,
-    codec::{Reader, Writer},
     keys::{self, tag},
     password::{self, Kept},
     person::{App, Person},
     seal::{Kind, Seal},
 };
 use bytes::Bytes;
+pub use entry::{AccountInfo, Credentials, Recipient};
+use entry::{Entry, info};
 use mail::{AccountId, Address, Domain};
 use std::{
     collections::BTreeSet,
@@ -27,129 +30,8 @@ const TRIES_MAX: usize = 64;
 /// Addresses that one alias names.
 const TARGETS_MAX: usize = 1_000;
 
-/// Where mail for an address goes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Recipient {
-    /// To these accounts (an alias may name several), each once; and addresses elsewhere that an
-    /// alias names.
-    Local {
-        /// Accounts of ours.
-        accounts: Vec<AccountId>,
-        /// Addresses elsewhere.
-        elsewhere: Vec<Address>,
-    },
-    /// The domain is ours, the address is nobody's.
-    Unknown,
-    /// The domain is not ours.
-    Elsewhere,
-}
-
-/// What is needed to check a login. Hidden from logs.
-#[derive(Clone)]
-pub struct Credentials {
-    account: AccountId,
-    person: Arc<Person>,
-}
-
-impl Credentials {
-    /// The account.
-    #[must_use]
-    pub fn account(&self) -> AccountId {
-        self.account
-    }
-    /// Its main address.
-    #[must_use]
-    pub fn address(&self) -> &Address {
-        &self.person.address
-    }
-    /// Whether it is switched off.
-    #[must_use]
-    pub fn disabled(&self) -> bool {
-        self.person.disabled
-    }
-    /// Whether this is the password or an app password. Takes tens of milliseconds of CPU
-    /// (argon2): call it where blocking is allowed.
-    #[must_use]
-    pub fn verify(&self, password: &[u8]) -> bool {
-        let hash = password::app_hash(password);
-        self.person.apps.iter().any(|app| app.hash == hash) || self.person.password.verify(password)
-    }
-    /// Takes the time that [`Credentials::verify`] takes, for a login that nobody has.
-    pub fn verify_nobody(password: &[u8]) {
-        password::verify_nobody(password, crate::types::ARGON2_COST);
-    }
-    /// SCRAM-SHA-256 keys: salt, iterations, StoredKey, ServerKey.
-    #[must_use]
-    pub fn scram(&self) -> (&[u8], u32, [u8; 32], [u8; 32]) {
-        let kept = &self.person.password;
-        (&kept.scram_salt, kept.iterations, kept.stored_key, kept.server_key)
-    }
-    /// Changes whenever a password changes (for caches of checked logins).
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.person.generation
-    }
-}
-
-/// An account as administration sees it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AccountInfo {
-    /// Its id.
-    pub id: AccountId,
-    /// Its main address.
-    pub address: Address,
-    /// Switched off.
-    pub disabled: bool,
-    /// Its own limit of octets.
-    pub octets_max: Option<u64>,
-    /// Its own limit of messages.
-    pub messages_max: Option<u64>,
-}
-
-/// What an address stands for.
-enum Entry {
-    Account(AccountId),
-    Alias(Vec<Address>),
-}
-
-impl Entry {
-    fn write(&self) -> Bytes {
-        let mut to = Writer::default();
-        match self {
-            Self::Account(id) => {
-                to.byte(1).number(id.0.into());
-            }
-            Self::Alias(targets) => {
-                to.byte(2).number(targets.len() as u64);
-                for target in targets {
-                    to.bytes(target.local().as_bytes());
-                    to.bytes(target.domain().as_str().as_bytes());
-                }
-            }
-        }
-        to.done()
-    }
-    /// (entry, the address as first written)
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let mut from = Reader(bytes);
-        match from.byte()? {
-            1 => Some(Self::Account(AccountId(from.number32()?))),
-            2 => {
-                let count = from.number()?;
-                let mut targets = Vec::new();
-                for _ in 0..count {
-                    let local = from.text()?;
-                    let domain = Domain::parse(from.text()?)?;
-                    targets.push(Address::new(local, domain)?);
-                }
-                Some(Self::Alias(targets))
-            }
-            _ => None,
-        }
-    }
-}
-
 type Puts = Vec<(Bytes, Option<Bytes>)>;
+
 /// Domains, addresses, passwords.
 pub struct Directory {
     shared: Arc<Shared>,
@@ -624,8 +506,8 @@ impl Directory {
     /// Adds or replaces an alias.
     ///
     /// # Errors
-    /// [`Refused::NoSuchEntry`] when the domain is not ours, [`Refused::EntryExists`] when an account
-    /// has the address, [`Refused::Limit`]; the store's.
+    /// [`Refused::NoSuchEntry`] when the domain is not ours, [`Refused::EntryExists`] when an
+    /// account has the address, [`Refused::Limit`]; the store's.
     pub async fn set_alias(&self, alias: &Address, targets: &[Address]) -> Result<(), Error> {
         if targets.is_empty() || targets.len() > TARGETS_MAX {
             return Err(Refused::Limit.into());
@@ -678,15 +560,5 @@ impl Directory {
             }
         }
         Ok(found)
-    }
-}
-
-fn info(id: AccountId, person: &Person) -> AccountInfo {
-    AccountInfo {
-        id,
-        address: person.address.clone(),
-        disabled: person.disabled,
-        octets_max: person.octets_max,
-        messages_max: person.messages_max,
     }
 }

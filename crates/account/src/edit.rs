@@ -18,8 +18,8 @@ impl View {
         if self.read_only() { Err(Refused::ReadOnly.into()) } else { Ok(()) }
     }
 
-    /// Changes flags in one commit. Rows gone meanwhile are left out. The answer tells all: the view's
-    /// own later polls do not tell of it.
+    /// Changes flags in one commit. Rows gone meanwhile are left out. The answer tells all: the
+    /// view's own later polls do not tell of it.
     ///
     /// # Errors
     /// [`Refused::ReadOnly`], [`Refused::Limit`] of keywords; the store's.
@@ -180,8 +180,8 @@ impl View {
         Ok(twins)
     }
 
-    /// Expunges the messages that have `\Deleted` (of `uids` if given) in one commit. The view is told
-    /// by its next poll.
+    /// Expunges the messages that have `\Deleted` (of `uids` if given) in one commit. The view is
+    /// told by its next poll.
     ///
     /// # Errors
     /// [`Refused::ReadOnly`]; the store's.

@@ -1,6 +1,6 @@
-//! Commits on their way to the disk. The store fixes their order when they are handed over; here they
-//! become visible in that order, driven by whoever waits. A waiter that gives up leaves its commit to
-//! the finisher, so that what became durable is always seen.
+//! Commits on their way to the disk. The store fixes their order when they are handed over; here
+//! they become visible in that order, driven by whoever waits. A waiter that gives up leaves its
+//! commit to the finisher, so that what became durable is always seen.
 
 use crate::state::Applied;
 use std::{

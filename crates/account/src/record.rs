@@ -253,7 +253,8 @@ impl Record {
     pub fn save_date(&self) -> i64 {
         self.parts.save_date
     }
-    /// The Date field as seconds UTC and zone in minutes (RFC 9051 SENTSINCE compares the local day).
+    /// The Date field as seconds UTC and zone in minutes (RFC 9051 SENTSINCE compares the local
+    /// day).
     #[must_use]
     pub fn sent_date(&self) -> Option<(i64, i16)> {
         self.parts.sent_date

@@ -1,6 +1,6 @@
-//! Sealing: AES-256-GCM under the account's key, which is wrapped by the master key. A sealed piece is
-//! nonce (12) ‖ ciphertext ‖ tag (16); what it is (account, kind, number) is authenticated with it,
-//! so that no piece passes for another.
+//! Sealing: AES-256-GCM under the account's key, which is wrapped by the master key. A sealed
+//! piece is nonce (12) ‖ ciphertext ‖ tag (16); what it is (account, kind, number) is
+//! authenticated with it, so that no piece passes for another.
 
 use crate::{Error, MasterKey};
 use aws_lc_rs::{

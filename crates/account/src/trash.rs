@@ -43,7 +43,8 @@ impl Account {
         Ok(found)
     }
 
-    /// Brings a deleted message back into the mailbox that it left, or into INBOX when that is gone.
+    /// Brings a deleted message back into the mailbox that it left, or into INBOX when that is
+    /// gone.
     ///
     /// # Errors
     /// [`Refused::NoSuchMessage`], [`Refused::OverQuota`]; the store's.

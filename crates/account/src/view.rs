@@ -319,9 +319,10 @@ impl View {
     pub fn keywords(&self) -> Vec<Keyword> {
         self.account.inner().state.keywords.names().to_vec()
     }
-    /// Rows of the set that the view was told of, ascending, from sequence number `from` on, at most
-    /// `rows_max`; rows expunged meanwhile and not yet told are among them. Call again with the last
-    /// row's `sequence + 1` for more: numbers stay put until [`View::poll`].
+    /// Rows of the set that the view was told of, ascending, from sequence number `from` on, at
+    /// most
+    /// `rows_max`; rows expunged meanwhile and not yet told are among them. Call again with the
+    /// last row's `sequence + 1` for more: numbers stay put until [`View::poll`].
     pub fn rows(
         &mut self,
         set: &NumberSet,

@@ -1,5 +1,6 @@
-//! `cargo xtask bench`: drives Palomar, Dovecot and Postfix with the same client program, in turns, on
-//! this machine's loopback, and prints a table with ratios. Bounded in time; stops by itself.
+//! `cargo xtask bench`: drives Palomar, Dovecot and Postfix with the same client program, in
+//! turns, on this machine's loopback, and prints a table with ratios. Bounded in time; stops by
+//! itself.
 
 mod client;
 mod cpu;

@@ -1,4 +1,5 @@
-//! Messages of varied real text: lines of the repository's own corpus in an order that a seed gives.
+//! Messages of varied real text: lines of the repository's own corpus in an order that a seed
+//! gives.
 
 use std::{fs, path::Path};
 

@@ -58,11 +58,13 @@ fn text(base: &Path, (imaps, lmtp): (u16, u16), fsync: bool) -> String {
          mail_location = sdbox:~/dbox\n\
          namespace inbox {{\n  inbox = yes\n  separator = /\n}}\n\
          service imap-login {{\n  inet_listener imap {{\n    port = 0\n  }}\n  \
-         inet_listener imaps {{\n    port = {imaps}\n    ssl = yes\n  }}\n  process_limit = 3000\n}}\n\
+         inet_listener imaps {{\n    port = {imaps}\n    ssl = yes\n  }}\n\
+           process_limit = 3000\n}}\n\
          service imap {{\n  process_limit = 3000\n}}\n\
          service anvil {{\n  client_limit = 10000\n}}\n\
          service auth {{\n  client_limit = 10000\n}}\n\
-         service lmtp {{\n  inet_listener lmtp {{\n    address = 127.0.0.1\n    port = {lmtp}\n  }}\n}}\n\
+         service lmtp {{\n  inet_listener lmtp {{\n    address = 127.0.0.1\n\
+             port = {lmtp}\n  }}\n}}\n\
          service stats {{\n  unix_listener stats-writer {{\n    mode = 0666\n  }}\n}}\n"
     )
 }

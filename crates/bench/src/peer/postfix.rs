@@ -14,12 +14,14 @@ pub fn start(folder: &Path, dovecot: &Server) -> Result<Server, Error> {
     let smtp = free_port()?;
     let shown = base.display();
     let main = format!(
-        "compatibility_level = 3.6\nqueue_directory = {shown}/queue\ndata_directory = {shown}/data\n\
+        "compatibility_level = 3.6\nqueue_directory = {shown}/queue\n\
+        data_directory = {shown}/data\n\
          mail_owner = postfix\nsetgid_group = postdrop\ninet_interfaces = 127.0.0.1\n\
          inet_protocols = ipv4\nmyhostname = mail.example.test\nmydestination =\n\
          virtual_mailbox_domains = example.test\nvirtual_mailbox_maps = static:ok\n\
          virtual_transport = lmtp:inet:127.0.0.1:{}\nmynetworks = 127.0.0.0/8\n\
-         smtpd_client_connection_count_limit = 0\nmaillog_file = /var/log/palomar-bench-postfix.log\n\
+         smtpd_client_connection_count_limit = 0\n\
+         maillog_file = /var/log/palomar-bench-postfix.log\n\
          alias_maps =\nalias_database =\n",
         dovecot.lmtp
     );
@@ -61,10 +63,13 @@ fn own(base: &Path) -> Result<(), Error> {
 
 fn master(smtp: u16) -> String {
     format!(
-        "{smtp} inet n - n - - smtpd\npickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\n\
-         qmgr unix n - n 300 1 qmgr\ntlsmgr unix - - n 1000? 1 tlsmgr\nrewrite unix - - n - - trivial-rewrite\n\
+        "{smtp} inet n - n - - smtpd\npickup unix n - n 60 1 pickup\n\
+        cleanup unix n - n - 0 cleanup\n\
+         qmgr unix n - n 300 1 qmgr\ntlsmgr unix - - n 1000? 1 tlsmgr\n\
+         rewrite unix - - n - - trivial-rewrite\n\
          bounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\n\
-         verify unix - - n - 1 verify\nflush unix n - n 1000? 0 flush\nproxymap unix - - n - - proxymap\n\
+         verify unix - - n - 1 verify\nflush unix n - n 1000? 0 flush\n\
+         proxymap unix - - n - - proxymap\n\
          smtp unix - - n - - smtp\nrelay unix - - n - - smtp\nerror unix - - n - - error\n\
          retry unix - - n - - error\ndiscard unix - - n - - discard\nlocal unix - n n - - local\n\
          virtual unix - n n - - virtual\nlmtp unix - - n - - lmtp\nanvil unix - - n - 1 anvil\n\
