@@ -1,4 +1,5 @@
-//! `palomar check`: the store against its log (when no server runs), then every account against its log.
+//! `palomar check`: the store against its log (when no server runs), then every account against
+//! its log.
 
 use super::{Place, Stop, act_as_owner, code, direct, must_be_there, print::Out, runtime};
 use crate::{

@@ -104,8 +104,8 @@ pub const SETTINGS: &[Setting] = &[
         "pop3_outlook_2003",
         "true or false",
         "false",
-        "Whether POP3 changes messages so that Outlook 2003 and Outlook Express can take them: NULs \
-         become octets 128, a missing empty line after the header is added.",
+        "Whether POP3 changes messages so that Outlook 2003 and Outlook Express can take them: \
+         NULs become octets 128, a missing empty line after the header is added.",
         pop3_outlook_2003
     ),
     row!(
@@ -182,8 +182,8 @@ pub const SETTINGS: &[Setting] = &[
         "limits.transit_octets_max",
         "octets",
         "268435456",
-        "Memory for messages on their way in or out over IMAP, and again for those over SMTP and LMTP; \
-         at least twice `limits.message_octets_max`.",
+        "Memory for messages on their way in or out over IMAP, and again for those over SMTP and \
+         LMTP; at least twice `limits.message_octets_max`.",
         mail.transit_octets_max
     ),
     row!(
