@@ -360,6 +360,31 @@ mod tls {
     }
 
     #[tokio::test]
+    async fn the_certificate_is_chosen_by_the_name_that_the_client_asks_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut roots = RootCertStore::empty();
+        let mut files = Vec::new();
+        for name in ["one.test", "two.test"] {
+            let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+            let certificate = folder.path().join(format!("{name}.pem"));
+            let key = folder.path().join(format!("{name}.key"));
+            std::fs::write(&certificate, made.cert.pem()).unwrap();
+            std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+            roots.add(made.cert.der().clone()).unwrap();
+            files.push(CertificateFiles { certificate, key });
+        }
+        let tls = Tls::new(Certificates::load(files).unwrap()).unwrap();
+        for (name, fits) in [("one.test", true), ("two.test", true), ("three.test", false)] {
+            let mut world = world(Some(tls.handshake(Protocol::Imap, true).unwrap()));
+            world.say("TLS\n").await;
+            world.hear("go\n").await;
+            let name = ServerName::try_from(name).unwrap();
+            let stream = client(roots.clone(), &[]).connect(name, world.client).await;
+            assert_eq!(stream.is_ok(), fits);
+        }
+    }
+
+    #[tokio::test]
     async fn certificates_are_swapped_whole() {
         let folder = tempfile::tempdir().unwrap();
         let (handshake, old) = handshake(folder.path());
