@@ -331,7 +331,8 @@ impl Account {
             draft.put(keys::shared(twin.blob), bytes::Bytes::copy_from_slice(&sharers));
             draft.weight.0 += u64::from(member.octets);
             draft.weight.1 += 1;
-        } else if self.is_in(inner, now.entry.message, to) {
+        } else if source.0 != to && self.is_in(inner, now.entry.message, to) {
+            // It came there while its twin was looked for: the client may ask again.
             return Err(Refused::Cannot.into());
         } else {
             inner.plan.copied(now.entry.message, to, modseq);

@@ -416,6 +416,11 @@ impl View {
         }
     }
 
+    /// Whether expunged messages were kept for later by polls without expunges.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        !self.zombies.is_empty()
+    }
     /// Whether a poll may tell something.
     fn has_news(&self, inner: &Inner) -> bool {
         let mailbox = inner.state.mailboxes.get(&self.mailbox);

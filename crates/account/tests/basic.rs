@@ -2,76 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod world;
+
 use account::{
-    Accounts, Clock, FlagChange, FlagOp, MailboxName, MasterKey, NewMessage, Numbers, Options,
-    Update,
+    Accounts, FlagChange, FlagOp, MailboxName, MasterKey, Numbers, Update,
     search::{Query, Search},
 };
-use bytes::Bytes;
-use mail::{Address, Domain, Flags, Keyword, ModSeq, NumberSet, SystemFlags, Uid};
-use std::{
-    future::Future,
-    pin::pin,
-    sync::Arc,
-    task::{Context, Poll, Wake, Waker},
-    thread::Thread,
-};
+use mail::{Address, Flags, Keyword, ModSeq, NumberSet, SystemFlags, Uid};
+use std::sync::Arc;
 use store::{Kv, LocalBus, Memory};
-
-struct Fixed;
-impl Clock for Fixed {
-    fn now_seconds(&self) -> i64 {
-        1_790_000_000
-    }
-}
-
-struct Unpark(Thread);
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn run<T>(future: impl Future<Output = T>) -> T {
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => std::thread::park(),
-        }
-    }
-}
-
-fn options() -> Options {
-    Options { argon2_cost: (8, 1, 1), ..Options::default() }
-}
-
-async fn open(memory: &Arc<Memory>) -> Arc<Accounts> {
-    let (kv, blobs, bus) = (Arc::clone(memory), Arc::clone(memory), Arc::new(LocalBus::default()));
-    Accounts::open(kv, blobs, bus, MasterKey([7; 32]), Arc::new(Fixed), options()).await.unwrap()
-}
-
-fn letter(number: u32) -> NewMessage {
-    let text = format!(
-        "From: Ana <ana@example.org>\r\nSubject: letter {number}\r\n\
-         Message-ID: <{number}@example.org>\r\n\r\nBody {number} of the letter\r\n"
-    );
-    NewMessage::new(Bytes::from(text))
-}
-
-async fn account(accounts: &Accounts, address: &str) -> Arc<account::Account> {
-    let directory = accounts.directory();
-    let address = Address::parse(address).unwrap();
-    if directory.domains().await.unwrap().is_empty() {
-        directory.add_domain(&Domain::parse("example.test").unwrap()).await.unwrap();
-    }
-    let id = match directory.find(&address).await.unwrap() {
-        Some(info) => info.id,
-        None => directory.add_account(&address, b"secret").await.unwrap(),
-    };
-    accounts.account(id).await.unwrap()
-}
+use world::{Fixed, account, letter, open, options, run};
 
 fn all() -> NumberSet {
     NumberSet::of([(1, u32::MAX - 1)])
