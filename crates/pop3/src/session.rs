@@ -372,15 +372,18 @@ impl Session {
     }
 
     /// The last word to the world, then the end.
-    fn end(&mut self, quit: bool) -> Option<Step<Effect>> {
-        let Some(maildrop) = &self.maildrop else {
+    fn end(&mut self, quit: bool) {
+        let Some(maildrop) = &mut self.maildrop else {
             self.phase = Phase::Closed;
-            return None;
+            return;
         };
-        let seen = maildrop.read();
-        let erase = if quit { maildrop.deleted() } else { mail::NumberSet::default() };
+        if !quit {
+            // RFC 1939 §6: without QUIT "the POP3 session does NOT enter the UPDATE state and MUST
+            // not remove any messages".
+            maildrop.undelete_all();
+        }
+        let (erase, seen) = (maildrop.deleted(), maildrop.read());
         self.phase = Phase::Ask(Effect::Update { erase, seen }, Then::Updated { quit });
-        None
     }
 
     fn greet(&mut self) {
@@ -428,7 +431,10 @@ impl Session {
                 self.input.clear();
                 return Some(Step::StartTls);
             }
-            Phase::Ending { quit } => return self.end(quit),
+            Phase::Ending { quit } => {
+                self.end(quit);
+                true
+            }
             // The bridge has not answered: nothing can go on.
             Phase::Asked(_) | Phase::Closed => {
                 self.phase = Phase::Closed;

@@ -7,9 +7,10 @@
 //! | `C> text` | the client sends text without CRLF |
 //! | `C& text` | as `C:`, in one packet with the line before |
 //! | `S: text` | the server says this line |
+//! | `S> text` | the server says this and ends without ending the line |
 //! | `E: effect` | the machine asks this, as `Debug` writes it |
 //! | `O: outcome` | the answer to the effect that was asked last; without it, what [`World`] likes |
-//! | `@ event` | `tls`, `eof`, `timeout`, `shutdown`, `news` |
+//! | `@ event` | `tls`, `tls 1.2` (no channel binding), `eof`, `timeout`, `shutdown`, `news` |
 //! | `X: step` | `StartTls` or `Close` |
 //! | `! option` | before all others: for [`World::begin`] |
 //! | `# text` | a remark |
@@ -56,12 +57,20 @@ pub trait World {
 /// # Panics
 /// When the file is not a transcript.
 pub fn play<W: World>(mut world: W, text: &str, piece_octets: usize) -> String {
-    let given = |line: &&str| !["S: ", "E: ", "X: "].iter().any(|start| line.starts_with(start));
+    let told = ["S: ", "S> ", "E: ", "X: "];
+    let given = |line: &&str| !told.iter().any(|start| line.starts_with(start));
     let given: VecDeque<&str> = text.lines().filter(given).collect();
     let options: Vec<&str> = given.iter().filter_map(|line| line.strip_prefix("! ")).collect();
     let machine = world.begin(&options);
-    let pieces = VecDeque::new();
-    let mut player = Player { world, machine, given, pieces, piece_octets, told: String::new() };
+    let mut player = Player {
+        world,
+        machine,
+        given,
+        pieces: VecDeque::new(),
+        piece_octets,
+        said: Vec::new(),
+        told: String::new(),
+    };
     player.run();
     player.told
 }
@@ -85,6 +94,8 @@ struct Player<'a, W: World> {
     given: VecDeque<&'a str>,
     pieces: VecDeque<Vec<u8>>,
     piece_octets: usize,
+    /// What was said of a line that did not end yet.
+    said: Vec<u8>,
     told: String,
 }
 
@@ -93,7 +104,7 @@ impl<'a, W: World> Player<'a, W> {
         while self.next_starts(&["! ", "#"]) {
             self.echo();
         }
-        if self.given.front() == Some(&"@ tls") {
+        if self.next_starts(&["@ tls"]) {
             self.event();
         }
         loop {
@@ -111,10 +122,14 @@ impl<'a, W: World> Player<'a, W> {
                 Step::StartTls => {
                     self.tell("X: StartTls");
                     self.pieces.clear();
-                    assert_eq!(self.given.front(), Some(&"@ tls"), "{}", self.told);
+                    assert!(self.next_starts(&["@ tls"]), "{}", self.told);
                     self.event();
                 }
                 Step::Close => {
+                    self.flush();
+                    if !self.said.is_empty() {
+                        let _ = writeln!(self.told, "S> {}", shown(&self.said));
+                    }
                     self.tell("X: Close");
                     while !self.given.is_empty() {
                         self.echo();
@@ -144,10 +159,11 @@ impl<'a, W: World> Player<'a, W> {
     }
 
     fn flush(&mut self) {
-        let said = self.machine.outbox().take();
-        for line in said.split_inclusive(|octet| *octet == b'\n') {
+        self.said.extend_from_slice(&self.machine.outbox().take());
+        let whole = self.said.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
+        for line in self.said.drain(..whole).as_slice().split_inclusive(|octet| *octet == b'\n') {
             let Some(line) = line.strip_suffix(b"\r\n") else {
-                panic!("not a line: {:?}\n{}", line.escape_ascii().to_string(), self.told);
+                panic!("not a line: {}\n{}", line.escape_ascii(), self.told);
             };
             let _ = writeln!(self.told, "S: {}", shown(line));
         }
@@ -271,7 +287,10 @@ mod tests {
             };
             let line: Vec<u8> = self.input.drain(..=end).collect();
             match line.as_slice() {
-                b"q\r\n" => return Step::Close,
+                b"q\r\n" => {
+                    self.out.put(b"bye");
+                    return Step::Close;
+                }
                 b"t\r\n" => {
                     self.input.clear();
                     return Step::StartTls;
@@ -309,7 +328,8 @@ mod tests {
 
     const TEXT: &str = "! hello\n# a remark\nS: hello\nC: a\\\\b\nC& \\0\\xffx\nS: a\\\\b\n\
         S: \\0\\xffx\nC> half\n\n# between\nC: whole\nS: halfwhole\nC: ?\nC& ?\nE: \"why\"\n\
-        O: for this\nS: for this\nE: \"why\"\nS: because\nC: t\nX: StartTls\n@ tls\nC: q\nX: Close\n";
+        O: for this\nS: for this\nE: \"why\"\nS: because\nC: t\nX: StartTls\n@ tls\nC: q\n\
+        S> bye\nX: Close\n";
 
     #[test]
     fn what_is_right_passes() {
