@@ -100,6 +100,26 @@ def test_vanished_is_told_under_qresync(imap):
     assert numbers(idler.until(b"VANISHED")[-1].removeprefix(b"* VANISHED ")) == [2, 3, 4]
 
 
+def test_delayed_vanished_holds_highestmodseq_back(imap):
+    """RFC 7162 §6: MODSEQ of later changes must not stand for messages that vanished before."""
+    worker, client = imap(), imap(select=None, enable="QRESYNC")
+    for number in range(1, 4):
+        worker.append(letter(number))
+    worker.ok("NOOP")
+    client.ok("SELECT INBOX")
+    (status,) = client.ok("STATUS INBOX (HIGHESTMODSEQ)").of(b"STATUS")
+    before = int(re.search(rb"HIGHESTMODSEQ (\d+)", status).group(1))
+    worker.ok(r"STORE 1 +FLAGS.SILENT (\Deleted)")
+    worker.ok("EXPUNGE")
+    worker.ok(r"STORE 1 +FLAGS (\Flagged)")
+    answer = client.ok("FETCH 2 (FLAGS)")
+    assert int(re.search(rb"MODSEQ \((\d+)\)", answer.fetches[0][1]).group(1)) > before
+    held = re.search(rb"\* OK \[HIGHESTMODSEQ (\d+)\] \S", b"\n".join(answer.untagged))
+    assert held and int(held.group(1)) <= before and not answer.of(b"VANISHED")
+    answer = client.ok("NOOP")
+    assert answer.of(b"VANISHED") == [b"1"] and b"HIGHESTMODSEQ" not in b"".join(answer.untagged)
+
+
 def test_a_client_that_fetches_is_not_told_of_expunges(imap):
     """RFC 9051 §5.5: sequence numbers stay put for FETCH, STORE and SEARCH by number."""
     one, two = imap(), imap()

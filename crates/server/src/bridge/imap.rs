@@ -32,7 +32,7 @@ use imap::{
     effect::{Done, Effect, Refusal},
     types::SequenceSet,
 };
-use mail::{NumberSet, Uid};
+use mail::{ModSeq, NumberSet, Uid};
 use memory::Memory;
 use refusal::Stop;
 use std::{future::pending, sync::Arc, time::Duration};
@@ -100,6 +100,8 @@ struct Selected {
     saved: NumberSet,
     /// Keywords that the client was told of in FLAGS.
     keywords_told: usize,
+    /// Of all commits up to this one the client knows all.
+    told: ModSeq,
 }
 
 /// What streams, between two pieces.

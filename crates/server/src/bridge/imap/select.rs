@@ -43,8 +43,8 @@ impl Imap {
             read_only,
         };
         let keywords_told = selected.keywords.len();
-        let saved = NumberSet::default();
-        self.selected = Some(Box::new(Selected { view, saved, keywords_told }));
+        let (saved, told) = (NumberSet::default(), info.highest_modseq);
+        self.selected = Some(Box::new(Selected { view, saved, keywords_told, told }));
         Ok(selected)
     }
 

@@ -116,7 +116,17 @@ impl Imap {
             self.keep_alive = Some(Instant::now() + super::KEEP_ALIVE);
         }
         let Some(selected) = self.selected.as_deref_mut() else { return Ok(Done::Ok(None)) };
+        // Before the look: what is committed meanwhile may or may not be told.
+        let modseq = selected.view.account().modseq();
         let updates = selected.view.poll(expunges);
+        if !selected.view.holds_back() {
+            selected.told = modseq;
+        } else if session.enabled().qresync {
+            // RFC 7162 §3.2: a client that would take the highest MODSEQ that it heard for a state
+            // of the mailbox would never hear of messages that vanished before.
+            let code = format!("HIGHESTMODSEQ {}", selected.told.0.max(1));
+            session.reply().ok(&code, "VANISHED comes later");
+        }
         if updates.contains(&Update::Gone) {
             return self.reopen(session, expunges).await;
         }
