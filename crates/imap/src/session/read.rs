@@ -186,7 +186,7 @@ impl Session {
     fn begin_idle(&mut self, tag: &str) {
         self.put(b"+ Idling\r\n");
         self.tell(Effect::Idle(true));
-        self.news = true;
+        self.news = matches!(self.state, State::Selected { .. });
         self.phase = Phase::Idle(tag.into());
     }
 
@@ -208,8 +208,8 @@ impl Session {
                 return None;
             }
         }
-        let selected = matches!(self.state, State::Selected { .. });
-        if std::mem::take(&mut self.news) && selected {
+        // Also without a mailbox: the bridge may have to say that we are still there.
+        if std::mem::take(&mut self.news) {
             let effect = Effect::Poll { expunges: true };
             self.ask(&tag, effect, Then::GoOnIdling);
             return None;

@@ -186,8 +186,8 @@ impl Bridge for Imap {
                     () = sleep_until(at) => {}
                 }
             }
-            // Nothing is told of a mailbox that is not selected.
-            _ => pending().await,
+            (Some(at), None) => sleep_until(at).await,
+            (None, _) => pending().await,
         }
     }
 }

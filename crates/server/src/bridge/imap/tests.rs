@@ -372,6 +372,11 @@ async fn an_idle_client_hears_that_we_are_there() {
     client.session.event(Event::News);
     assert!(client.go_on().await.contains("* 1 EXISTS\r\n"));
     assert!(client.say("DONE\r\n").await.starts_with("a OK"));
+    client.say("u UNSELECT\r\nb IDLE\r\n").await;
+    client.bridge.news().await;
+    client.session.event(Event::News);
+    assert_eq!(client.go_on().await, "* OK Still here\r\n");
+    client.say("DONE\r\n").await;
     let never = tokio::time::timeout(KEEP_ALIVE * 9, client.bridge.news()).await;
     assert!(never.is_err(), "news outside of IDLE");
 }
