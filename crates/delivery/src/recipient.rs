@@ -96,8 +96,8 @@ impl Inbound {
             }
         };
         let outcome = |route: &Route| {
-            let worst = route.accounts.iter().filter_map(|id| outcomes.get(id));
-            worst.filter(|one| one.is_err()).cloned().next().unwrap_or(Ok(()))
+            let mut worst = route.accounts.iter().filter_map(|id| outcomes.get(id));
+            worst.find(|one| one.is_err()).cloned().unwrap_or(Ok(()))
         };
         routes.iter().map(outcome).collect()
     }
