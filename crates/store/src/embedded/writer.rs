@@ -6,7 +6,7 @@
 
 use super::{
     checkpoint::Position,
-    disk::DiskFile,
+    disk::{BLOCK_OCTETS, DiskFile},
     frame::{Draft, HEADER_OCTETS, Number},
     index::io_failed,
     options::Counters,
@@ -174,8 +174,15 @@ impl Writer {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        if let Err(error) = active.file.write_at(active.used, &self.buffer) {
-            return Err(undo(active, self.buffer.len(), &error));
+        let octets = self.buffer.len();
+        // Zeros to the end of the block: over zeros, and the system need not read the block first.
+        let end = (active.used + octets as u64).next_multiple_of(BLOCK_OCTETS);
+        let end = end.min(active.capacity).saturating_sub(active.used);
+        self.buffer.resize(usize::try_from(end).unwrap_or(octets).max(octets), 0);
+        let written = active.file.write_at(active.used, &self.buffer);
+        self.buffer.truncate(octets);
+        if let Err(error) = written {
+            return Err(undo(active, end, &error));
         }
         let begun = Instant::now();
         // Whatever the reason, and however the disk calls it: what it holds is unknown now.
@@ -194,13 +201,12 @@ impl Writer {
 }
 
 /// After a write that failed for want of room: makes sure that nothing of it can be found later.
-fn undo(active: &Active, octets: usize, error: &io::Error) -> Error {
+fn undo(active: &Active, octets: u64, error: &io::Error) -> Error {
     let failed = io_failed(error);
     if failed != Error::Full {
         return Error::Io(format!("write to the log: {error}"));
     }
-    let room = usize::try_from(active.capacity.saturating_sub(active.used)).unwrap_or(0);
-    let zeros = vec![0; octets.min(room)];
+    let zeros = vec![0; usize::try_from(octets).unwrap_or(0)];
     let undone = active.file.write_at(active.used, &zeros).and_then(|()| active.file.sync());
     undone
         .map_or_else(|error| Error::Io(format!("undoing a write to the log: {error}")), |()| failed)
