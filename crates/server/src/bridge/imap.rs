@@ -1,7 +1,7 @@
 //! The IMAP bridge: performs what the IMAP machine asks, on the account that is logged in.
 //!
-//! Invariants: one effect at a time; what streams is written in pieces of about [`PIECE_OCTETS`] and
-//! is kept in one boxed state between them, so an idle session costs little more than its view;
+//! Invariants: one effect at a time; what streams is written in pieces of about [`PIECE_OCTETS`]
+//! and is kept in one boxed state between them, so an idle session costs little more than its view;
 //! nothing is told before its commit is durable; message text never reaches the log.
 
 mod append;

@@ -34,8 +34,8 @@ impl Imap {
         if !asked.remove {
             return Ok(Done::Ok(Some(code)));
         }
-        // RFC 6851 §4.3: COPYUID comes before the EXPUNGE responses, which the poll at the end of the
-        // command sends.
+        // RFC 6851 §4.3: COPYUID comes before the EXPUNGE responses, which the poll at the end of
+        // the command sends.
         session.reply().ok(&code, "Messages are moved");
         let modseq = copied.modseq.filter(|_| session.enabled().qresync);
         Ok(Done::Ok(modseq.map(|modseq| format!("HIGHESTMODSEQ {modseq}"))))
@@ -55,8 +55,8 @@ impl Imap {
             Err(account::Error::Refused(Refused::NoSuchMailbox)) => None,
             Err(error) => return Err(error.into()),
         };
-        // RFC 7162 §3.2.7: "If at least one message got expunged and QRESYNC was enabled, the server
-        // MUST send the updated per-mailbox modification sequence".
+        // RFC 7162 §3.2.7: "If at least one message got expunged and QRESYNC was enabled, the
+        // server MUST send the updated per-mailbox modification sequence".
         let modseq = modseq.filter(|_| session.enabled().qresync);
         Ok(Done::Ok(modseq.map(|modseq| format!("HIGHESTMODSEQ {modseq}"))))
     }

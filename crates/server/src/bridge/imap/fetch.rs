@@ -1,8 +1,8 @@
 //! FETCH, in pieces (RFC 9051 §6.4.5): pages of rows, records only when an item needs them, bodies
 //! chunk by chunk.
 //!
-//! Invariants: a line that was begun is ended, or the session is aborted; `\Seen` is durable before a
-//! line that tells of it; one message that cannot be read does not stop the others.
+//! Invariants: a line that was begun is ended, or the session is aborted; `\Seen` is durable before
+//! a line that tells of it; one message that cannot be read does not stop the others.
 
 use super::{
     PIECE_OCTETS, Selected, email_id,
@@ -61,8 +61,8 @@ impl Fetching {
         let (set, numbers) = selected.resolve(&asked.set, asked.uid);
         let changed_since = asked.modifiers.changed_since;
         if let Some(since) = changed_since.filter(|_| asked.modifiers.vanished) {
-            // `*` reaches to the last Uid that ever was: clients ask for `1:*`, and what vanished may
-            // be the end of the mailbox.
+            // `*` reaches to the last Uid that ever was: clients ask for `1:*`, and what vanished
+            // may be the end of the mailbox.
             let uid_next = selected.view.info().map_or(1, |info| info.uid_next.0);
             let last = uid_next.saturating_sub(1);
             let known = asked.set.resolve(last).unwrap_or_else(|| set.clone());
@@ -126,8 +126,8 @@ impl Fetching {
         Ok(self.refusal.map_or(Done::Ok(None), Done::No))
     }
 
-    /// Passes over a message that was erased meanwhile: its Uid is gone (quirk 4), its number is told
-    /// of by EXPUNGE in a moment.
+    /// Passes over a message that was erased meanwhile: its Uid is gone (quirk 4), its number is
+    /// told of by EXPUNGE in a moment.
     const fn skip(&mut self) {
         match self.numbers {
             Numbers::Sequence => self.refusal = Some(Refusal::ExpungeIssued),

@@ -155,8 +155,8 @@ impl Source<'_> {
         }
     }
 
-    /// A range of the stored message; its first chunk is read at once, so that a body that cannot be
-    /// read is known before it is announced.
+    /// A range of the stored message; its first chunk is read at once, so that a body that cannot
+    /// be read is known before it is announced.
     async fn stored(&self, range: Range<u32>, partial: Option<Partial>) -> Result<Found, Stop> {
         let mut range = clamp(range, partial);
         let first = if range.is_empty() { Bytes::new() } else { self.chunk(&mut range).await? };
@@ -206,8 +206,8 @@ impl Source<'_> {
         Ok((all.into(), room))
     }
 
-    /// A part without its transfer encoding (RFC 3516 §4.3); of a multipart or a message, which have
-    /// none, its octets.
+    /// A part without its transfer encoding (RFC 3516 §4.3); of a multipart or a message, which
+    /// have none, its octets.
     async fn decoded(
         &self,
         part: &[u32],
