@@ -1,41 +1,52 @@
 //! One account: its durable state, what is planned, and the commits between the two.
+//!
+//! Invariants: what sessions see is durable; commits are planned, numbered and handed to the store
+//! under one lock, become visible in that order, and are waited for without it. A change of
+//! mailboxes waits until nothing is on its way, and lets nothing in until it has landed itself.
 
 use crate::{
     Error, MailboxInfo, Quota, Refused,
     accounts::Shared,
-    change::{self, Change, Member},
-    codec::{Reader, Writer},
-    flight::Flight,
-    keys::{self, tag},
-    mailbox::MailboxRecord,
+    codec::Writer,
+    draft::Draft,
+    flight::{Flight, Landing},
+    keys,
+    lock::{Locked, Nudge, Tell},
     plan::Plan,
-    seal::{Kind, Seal},
-    state::{Applied, Mailbox, State},
+    seal::Seal,
+    state::{Mailbox, State},
     types::MailboxName,
+    watch::Watches,
 };
-use bytes::Bytes;
 use event_listener::Event;
 use mail::{AccountId, MailboxId, ModSeq, SystemFlags, Uid, UidValidity};
 use std::{
-    collections::{HashMap, VecDeque},
-    future::poll_fn,
+    collections::VecDeque,
+    pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    task::Poll,
+    task::{Context, Poll, Waker},
 };
-
-/// Entries of one page when an account is loaded.
-const LOAD_ENTRIES: usize = 4_096;
 
 /// Behind the lock.
 #[derive(Default)]
 pub(crate) struct Inner {
     pub state: State,
     pub plan: Plan,
-    pub flying: VecDeque<Arc<Flight>>,
+    pub flying: VecDeque<Flight>,
+    pub watches: Watches,
     pub limits: (Option<u64>, Option<u64>),
+    /// So many want the account for themselves, or have it: nobody else may plan.
+    pub holds: usize,
+    /// One of them has it.
+    pub held: bool,
+    /// A commit failed in a way that leaves in doubt what the store has.
+    pub in_doubt: bool,
+    /// Somebody is reading the account anew.
+    pub renewing: bool,
+    pub tell: Tell,
 }
 
 /// One account.
@@ -43,207 +54,96 @@ pub struct Account {
     pub(crate) id: AccountId,
     pub(crate) shared: Arc<Shared>,
     pub(crate) seal: Seal,
-    me: OnceLock<Weak<Account>>,
-    next_message: AtomicU32,
-    broken: AtomicBool,
-    inner: Mutex<Inner>,
-    event: Event,
+    pub(crate) nudge: Arc<Nudge>,
+    waker: Waker,
+    pub(crate) next_message: AtomicU32,
+    stopped: AtomicBool,
+    pub(crate) inner: Mutex<Inner>,
+    pub(crate) event: Event,
+    pub(crate) calm: Event,
     pub(crate) threads: crate::threads::Recent,
-    pub(crate) chunk: crate::read::LastChunk,
 }
 
-/// A commit being put together, under the lock.
-pub(crate) struct Draft {
-    pub changes: Vec<Applied>,
-    pub puts: Vec<(Bytes, Option<Bytes>)>,
-    pub blobs: Vec<(u64, Bytes)>,
-    /// Blobs that nothing refers to any more.
-    pub drops: Vec<u64>,
-    /// Octets and messages that count against the quota.
-    pub weight: (u64, u64),
+/// A commit that was handed to the store.
+pub(crate) struct Sent {
+    pub modseq: u64,
+    landing: Arc<Landing>,
 }
 
-impl Draft {
-    pub const fn new() -> Self {
-        Self {
-            changes: Vec::new(),
-            puts: Vec::new(),
-            blobs: Vec::new(),
-            drops: Vec::new(),
-            weight: (0, 0),
+impl Sent {
+    /// Ready when it is durable and visible. Whether anybody waits changes nothing.
+    pub async fn landed(&self) -> Result<(), Error> {
+        Ok(self.landing.settled().await?)
+    }
+}
+
+/// The account for oneself: nothing is on its way, and nobody else plans.
+pub(crate) struct Hold<'a> {
+    account: &'a Account,
+    held: bool,
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.account.inner();
+        if self.held {
+            inner.held = false;
         }
+        inner.release();
     }
-    pub fn put(&mut self, key: Bytes, value: Bytes) {
-        self.puts.push((key, Some(value)));
-    }
-    pub fn delete(&mut self, key: Bytes) {
-        self.puts.push((key, None));
-    }
-    pub fn change(&mut self, change: Change) {
-        self.changes.push(change.into());
+}
+
+impl Inner {
+    fn release(&mut self) {
+        self.holds = self.holds.saturating_sub(1);
+        self.tell.calm = true;
     }
 }
 
 impl Account {
-    /// Reads an account from the store.
-    pub(crate) async fn load(
-        id: AccountId,
-        shared: Arc<Shared>,
-        seal: Seal,
-    ) -> Result<Self, Error> {
-        let modseq = shared.kv.head(id.0).await?;
-        let version = shared.kv.get(id.0, keys::version()).await?.unwrap_or_default();
-        let mut from = Reader(&version);
-        let (next_message, next_mailbox) = match from.byte() {
-            Some(1) => (from.number32().unwrap_or(1), from.number32().unwrap_or(1)),
-            _ => (1, 1),
-        };
-        let account = Self {
-            id,
-            shared,
-            seal,
-            me: OnceLock::new(),
-            next_message: AtomicU32::new(next_message),
-            broken: AtomicBool::new(false),
-            inner: Mutex::default(),
-            event: Event::new(),
-            threads: crate::threads::Recent::default(),
-            chunk: crate::read::LastChunk::default(),
-        };
-        let mut state = State { modseq, ring_floor: modseq, ..State::default() };
-        account.load_names(&mut state).await?;
-        account.load_members(&mut state).await?;
-        {
-            let mut inner = account.inner();
-            inner.plan.modseq = modseq;
-            inner.plan.next_mailbox = next_mailbox;
-            inner.state = state;
-        }
-        Ok(account)
-    }
-
-    pub(crate) async fn each(
-        &self,
-        tag: u8,
-        mut each: impl FnMut(&[u8], &[u8]) -> Option<()>,
-    ) -> Result<(), Error> {
-        let (mut from, to) = keys::all(tag);
-        loop {
-            let scan = store::Scan {
-                account: self.id.0,
-                from: from.clone(),
-                to: to.clone(),
-                reverse: false,
-                entries_max: LOAD_ENTRIES,
-            };
-            let page = self.shared.kv.scan(scan).await?;
-            for (key, value) in &page {
-                let rest = key.get(1..).unwrap_or_default();
-                each(rest, value)
-                    .ok_or_else(|| Error::Damaged(format!("account {}: key {key:?}", self.id)))?;
+    pub(crate) fn new(id: AccountId, shared: Arc<Shared>, seal: Seal) -> Arc<Self> {
+        Arc::new_cyclic(|account| {
+            let nudged = AtomicBool::new(false);
+            let nudge = Arc::new(Nudge { account: account.clone(), nudged });
+            Self {
+                id,
+                shared,
+                seal,
+                waker: Waker::from(Arc::clone(&nudge)),
+                nudge,
+                next_message: AtomicU32::new(1),
+                stopped: AtomicBool::new(false),
+                inner: Mutex::default(),
+                event: Event::new(),
+                calm: Event::new(),
+                threads: crate::threads::Recent::default(),
             }
-            match page.last() {
-                Some((last, _)) if page.len() == LOAD_ENTRIES => {
-                    let mut next = last.to_vec();
-                    next.push(0);
-                    from = next.into();
-                }
-                _ => return Ok(()),
-            }
-        }
+        })
     }
 
-    async fn load_names(&self, state: &mut State) -> Result<(), Error> {
-        self.each(tag::KEYWORD, |key, value| {
-            let number = u32::from_be_bytes(key.try_into().ok()?);
-            let name = mail::Keyword::parse(std::str::from_utf8(value).ok()?)?;
-            state.keywords.add(number, name);
-            Some(())
-        })
-        .await?;
-        self.each(tag::MAILBOX, |key, value| {
-            let number = u32::from_be_bytes(key.try_into().ok()?);
-            let record = self.open_mailbox(number, value)?;
-            state.mailbox(number, record, 0);
-            Some(())
-        })
-        .await?;
-        self.each(tag::SUBSCRIPTION, |key, _| {
-            let name = MailboxName::parse(std::str::from_utf8(key).ok()?).ok()?;
-            state.subscriptions.insert(name);
-            Some(())
-        })
-        .await
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
-
-    async fn load_members(&self, state: &mut State) -> Result<(), Error> {
-        let mut first: HashMap<u32, (u32, u32)> = HashMap::new();
-        self.each(tag::MEMBER, |key, value| {
-            let (mailbox, uid) = key.split_first_chunk()?;
-            let mailbox = u32::from_be_bytes(*mailbox);
-            let uid = u32::from_be_bytes(uid.try_into().ok()?);
-            let member = Member::read(uid, &mut Reader(value))?;
-            state.add(mailbox, &member);
-            match first.get(&member.message) {
-                Some(known) => {
-                    let known = *known;
-                    let all = state.many.entry(member.message).or_insert_with(|| vec![known]);
-                    all.push((mailbox, uid));
-                }
-                None => {
-                    first.insert(member.message, (mailbox, uid));
-                    state.octets += u64::from(member.octets);
-                    state.messages += 1;
-                }
-            }
-            Some(())
-        })
-        .await?;
-        // Tombstones know of commits and Uids that no message shows any more.
-        self.each(tag::EXPUNGED, |key, value| {
-            let (mailbox, modseq) = key.split_first_chunk()?;
-            let modseq = u64::from_be_bytes(modseq.try_into().ok()?);
-            if let Some(found) = state.mailboxes.get_mut(&u32::from_be_bytes(*mailbox)) {
-                found.highest_modseq = found.highest_modseq.max(modseq);
-                let mut from = Reader(value);
-                while !from.is_empty() {
-                    let uid = from.number32()?;
-                    from.number32()?;
-                    found.uid_next = found.uid_next.max(uid.saturating_add(1));
-                }
-            }
-            Some(())
-        })
-        .await
-    }
-
-    pub(crate) fn know_yourself(self: &Arc<Self>) {
-        let _ = self.me.set(Arc::downgrade(self));
-    }
-
-    pub(crate) fn seal_mailbox(&self, id: u32, record: &MailboxRecord) -> Result<Bytes, Error> {
-        Ok(self.seal.seal(Kind::Mailbox, id.into(), record.write())?.into())
-    }
-    pub(crate) fn open_mailbox(&self, id: u32, sealed: &[u8]) -> Option<MailboxRecord> {
-        MailboxRecord::read(&self.seal.open(Kind::Mailbox, id.into(), sealed).ok()?)
-    }
-
-    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-    /// Whether a commit failed, so that nothing more can be changed here: ask [`crate::Accounts`]
-    /// for the account anew. What was visible before can still be read.
+    /// Whether nothing can be changed here any more, because the account was erased. What was
+    /// visible before can still be read. After a failure of the store an account goes on by itself.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Acquire)
+        self.is_stopped()
     }
-    /// Refuses all further changes; sessions hear that the account is gone.
+    fn still_there(&self) -> Result<(), Error> {
+        if self.is_stopped() { Err(store::Error::Closed.into()) } else { Ok(()) }
+    }
+    /// Refuses all further changes for ever; sessions hear that the account is gone.
     pub(crate) fn stop(&self) {
-        self.broken.store(true, Ordering::Release);
-        self.event.notify(usize::MAX);
+        self.stopped.store(true, Ordering::Release);
+        let mut inner = self.inner();
+        inner.tell.news = true;
+        inner.tell.calm = true;
     }
+    /// Nothing on its way and nobody looking.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.inner().flying.is_empty()
+        let inner = self.inner();
+        inner.flying.is_empty() && inner.watches.is_empty()
     }
     pub(crate) fn limit(&self, octets: Option<u64>, messages: Option<u64>) {
         let octets = octets.or(self.shared.options.quota_octets_default);
@@ -261,100 +161,168 @@ impl Account {
     pub(crate) fn memory_octets(&self) -> u64 {
         let inner = self.inner();
         let entries: usize = inner.state.mailboxes.values().map(|m| m.entries.capacity()).sum();
-        4_096 + 32 * entries as u64 + 64 * inner.state.ring.len() as u64
+        let names = inner.state.names.len() + inner.state.many.len();
+        4_096 + 32 * entries as u64 + 256 * names as u64 + inner.state.keywords.memory_octets()
+    }
+
+    /// Locks for planning a change that others on their way do not hinder.
+    pub(crate) async fn turn(&self) -> Result<Locked<'_>, Error> {
+        loop {
+            self.still_there()?;
+            let calm = {
+                let inner = self.inner();
+                match inner.in_doubt {
+                    false if inner.holds == 0 => return Ok(inner),
+                    false => Some(self.calm.listen()),
+                    true => None,
+                }
+            };
+            match calm {
+                Some(calm) => calm.await,
+                None => self.renew().await?,
+            }
+        }
+    }
+
+    /// Waits until nothing is on its way, and keeps everybody else from planning.
+    pub(crate) async fn hold(&self) -> Result<Hold<'_>, Error> {
+        self.inner().holds += 1;
+        let mut hold = Hold { account: self, held: false };
+        loop {
+            self.still_there()?;
+            let calm = {
+                let mut inner = self.inner();
+                match inner.in_doubt {
+                    false if inner.flying.is_empty() && !inner.held => {
+                        inner.held = true;
+                        hold.held = true;
+                        return Ok(hold);
+                    }
+                    false => Some(self.calm.listen()),
+                    true => None,
+                }
+            };
+            match calm {
+                Some(calm) => calm.await,
+                None => self.renew().await?,
+            }
+        }
+    }
+
+    pub(crate) fn draft(&self, inner: &Inner) -> Draft {
+        Draft::new(inner.plan.modseq + 1, self.shared.clock.now_seconds())
     }
 
     /// Hands a draft to the store. The lock that `inner` proves fixes the order.
-    pub(crate) fn commit(&self, inner: &mut Inner, mut draft: Draft) -> Result<Arc<Flight>, Error> {
-        if self.is_broken() {
-            return Err(store::Error::Poisoned.into());
+    pub(crate) fn commit(&self, inner: &mut Inner, mut draft: Draft) -> Sent {
+        let plan = &mut inner.plan;
+        plan.octets = (plan.octets + draft.taken.0).saturating_sub(draft.freed.0);
+        plan.messages = (plan.messages + draft.taken.1).saturating_sub(draft.freed.1);
+        draft.delta.used = (plan.octets, plan.messages);
+        for flags in draft.delta.flags.values_mut() {
+            flags.sort_unstable();
         }
-        let expected = inner.plan.modseq;
-        let modseq = expected + 1;
-        let changes: Vec<Change> = draft.changes.iter().map(|a| a.change.clone()).collect();
-        draft.put(keys::change(modseq), change::encode(&changes));
-        let mut version = Writer::default();
-        version.byte(1).number(self.next_message.load(Ordering::Relaxed).into());
-        version.number(inner.plan.next_mailbox.into());
-        draft.put(keys::version(), version.done());
+        for uids in draft.delta.expunged.values_mut() {
+            uids.sort_unstable();
+        }
+        plan.take(draft.modseq, &draft.planned, &draft.uid_next);
+        self.write_numbers(inner, &mut draft);
+        let log = std::mem::take(&mut draft.log);
+        draft.put(keys::change(draft.modseq), &log.0);
+        let puts = draft.puts();
         let future = self.shared.kv.commit(store::Commit {
             account: self.id.0,
-            expected,
-            head: modseq,
-            puts: draft.puts,
-            blobs: draft.blobs,
-            drops: draft.drops,
+            expected: draft.modseq - 1,
+            head: draft.modseq,
+            puts,
+            blobs: std::mem::take(&mut draft.blobs),
+            drops: std::mem::take(&mut draft.drops),
         });
-        inner.plan.modseq = modseq;
-        inner.plan.octets += draft.weight.0;
-        inner.plan.messages += draft.weight.1;
-        let flight = Arc::new(Flight::new(modseq, draft.changes, draft.weight, future));
-        inner.flying.push_back(Arc::clone(&flight));
-        Ok(flight)
+        let landing = Arc::<Landing>::default();
+        inner.holds += usize::from(draft.exclusive);
+        inner.flying.push_back(Flight {
+            modseq: draft.modseq,
+            future,
+            delta: draft.delta,
+            planned: draft.planned,
+            exclusive: draft.exclusive,
+            landing: Arc::clone(&landing),
+        });
+        if inner.flying.len() == 1 {
+            self.drive(inner);
+        }
+        Sent { modseq: draft.modseq, landing }
     }
 
-    /// Ready when the commit is durable and visible. If the future is dropped before, the finisher
-    /// waits instead.
-    pub(crate) async fn landed(&self, flight: &Arc<Flight>) -> Result<(), Error> {
-        let mut guard = Guard { account: self, flight: Some(Arc::clone(flight)) };
-        let outcome = poll_fn(|context| {
-            if flight.settled().is_none() {
-                // First who waits, then the look: what settles in between wakes.
-                flight.wait(context.waker());
-                if flight.poll(Some(context.waker())).is_some() {
-                    self.settle();
-                }
-            }
-            flight.settled().map_or(Poll::Pending, Poll::Ready)
-        })
-        .await;
-        guard.flight = None;
-        outcome.map_err(Error::from)
+    /// Counters, and the numbers of mailboxes that messages alone do not tell.
+    fn write_numbers(&self, inner: &mut Inner, draft: &mut Draft) {
+        let mut moved = std::mem::take(&mut inner.state.recent_moved);
+        moved.extend(draft.delta.expunged.keys());
+        for id in moved {
+            let Some(mailbox) = inner.state.mailboxes.get(&id) else { continue };
+            let expunged = draft.delta.expunged.contains_key(&id);
+            let modseq = if expunged { draft.modseq } else { mailbox.highest_modseq };
+            let numbers = crate::load::Numbers {
+                recent_from: mailbox.recent_from,
+                uid_next: inner.plan.uid_next(&inner.state, id),
+                modseq,
+            };
+            draft.put_with(keys::numbers(id), |to| numbers.write(to));
+        }
+        let next_message = self.next_message.load(Ordering::Relaxed);
+        let plan = &inner.plan;
+        draft.put_with(keys::version(), |to: &mut Writer| {
+            to.byte(1).number(next_message.into());
+            to.number(plan.next_mailbox.into()).number(plan.uid_validity.into());
+        });
     }
 
-    /// Makes visible what has landed, in order, and tells of it.
-    fn settle(&self) {
-        let mut last = None;
-        {
-            let mut inner = self.inner();
-            while let Some(front) = inner.flying.front().cloned() {
-                let Some(outcome) = front.poll(None) else { break };
-                inner.flying.pop_front();
-                inner.plan.octets -= front.octets;
-                inner.plan.messages -= front.messages;
-                match &outcome {
-                    Ok(()) => {
-                        inner.state.apply(front.modseq, &front.changes);
-                        inner.plan.landed(front.modseq);
-                        last = Some(front.modseq);
-                    }
-                    Err(_) => self.broken.store(true, Ordering::Release),
-                }
-                front.settle(outcome);
-                front.wake();
+    /// Makes visible what has landed, in order; what has to be told is left in `inner.tell`.
+    pub(crate) fn drive(&self, inner: &mut Inner) {
+        let mut context = Context::from_waker(&self.waker);
+        while let Some(front) = inner.flying.front_mut() {
+            let Poll::Ready(outcome) = Pin::as_mut(&mut front.future).poll(&mut context) else {
+                return;
+            };
+            match outcome {
+                Ok(()) => self.land(inner),
+                Err(error) => self.fail(inner, &error),
             }
-        }
-        if let Some(modseq) = last {
-            self.event.notify(usize::MAX);
-            self.shared.bus.publish(self.id.0, modseq);
-        }
-        if self.is_broken() {
-            self.event.notify(usize::MAX);
         }
     }
 
-    /// Locks when nothing is on its way: for changes of mailboxes, which plan on what is visible.
-    pub(crate) async fn still(&self) -> Result<MutexGuard<'_, Inner>, Error> {
-        loop {
-            let last = self.inner().flying.back().cloned();
-            if let Some(last) = last {
-                self.landed(&last).await?;
-            }
-            let inner = self.inner();
-            if inner.flying.is_empty() {
-                return Ok(inner);
-            }
+    fn land(&self, inner: &mut Inner) {
+        let Some(flight) = inner.flying.pop_front() else { return };
+        inner.state.apply(flight.modseq, &flight.delta, &mut inner.watches);
+        inner.plan.landed(flight.modseq, &flight.planned);
+        inner.tell.landed = Some(flight.modseq);
+        inner.tell.news = true;
+        if flight.exclusive {
+            inner.release();
         }
+        inner.tell.calm |= inner.holds > 0 && inner.flying.is_empty();
+        inner.tell.wakers.extend(flight.landing.settle(Ok(())));
+    }
+
+    /// Everything on its way fails. Where the store took nothing, what is visible is what it has;
+    /// otherwise the account is read anew before it is changed again. Either way the next commit's
+    /// expected head is the proof.
+    fn fail(&self, inner: &mut Inner, error: &store::Error) {
+        tracing::warn!(account = self.id.0, %error, commits = inner.flying.len(), "commits failed");
+        for flight in std::mem::take(&mut inner.flying) {
+            if flight.exclusive {
+                inner.release();
+            }
+            inner.tell.wakers.extend(flight.landing.settle(Err(error.clone())));
+        }
+        inner.plan.reset(&inner.state);
+        inner.state.keywords.reset();
+        use store::Error::{Closed, Conflict, Damaged, Full, InUse, Io, Poisoned, TooLarge};
+        inner.in_doubt = match error {
+            Conflict { .. } | Damaged(_) | Io(_) => true,
+            Full | TooLarge { .. } | Poisoned | InUse | Closed => false,
+        };
+        inner.tell.calm = true;
     }
 
     /// Its id.
@@ -367,12 +335,12 @@ impl Account {
     pub fn modseq(&self) -> ModSeq {
         ModSeq(self.inner().state.modseq)
     }
-    /// Ready when a commit after `seen` is durable, or the account's store failed. Cancel-safe;
-    /// costs no memory that grows.
+    /// Ready when a commit after `seen` is durable, or the account is gone. Cancel-safe; costs no
+    /// memory that grows.
     pub async fn wait(&self, seen: ModSeq) {
         loop {
             let listener = self.event.listen();
-            if self.modseq() > seen || self.is_broken() {
+            if self.modseq() > seen || self.is_stopped() {
                 return;
             }
             listener.await;
@@ -395,23 +363,10 @@ impl Account {
     /// # Errors
     /// [`Refused::OverQuota`] or [`Refused::MessageTooBig`].
     pub fn room_for(&self, octets: u64) -> Result<(), Error> {
-        self.room(&self.inner(), octets, 1)
-    }
-
-    pub(crate) fn room(&self, inner: &Inner, octets: u64, messages: u64) -> Result<(), Error> {
-        if octets > self.shared.options.message_octets_max.saturating_mul(messages) {
+        if octets > self.shared.options.message_octets_max {
             return Err(Refused::MessageTooBig.into());
         }
-        let over = |used: u64, flying: u64, new: u64, limit: Option<u64>| {
-            limit.is_some_and(|limit| used + flying + new > limit)
-        };
-        let (octets_max, messages_max) = inner.limits;
-        if over(inner.state.octets, inner.plan.octets, octets, octets_max)
-            || over(inner.state.messages, inner.plan.messages, messages, messages_max)
-        {
-            return Err(Refused::OverQuota.into());
-        }
-        Ok(())
+        self.inner().room(octets, 1)
     }
 
     /// All mailboxes by name.
@@ -442,6 +397,22 @@ impl Account {
     }
 }
 
+impl Inner {
+    /// Whether so much more would fit, with all that is on its way.
+    pub fn room(&self, octets: u64, messages: u64) -> Result<(), Error> {
+        let over = |used: u64, more: u64, max: Option<u64>| {
+            more > 0 && max.is_some_and(|max| used.saturating_add(more) > max)
+        };
+        let (octets_max, messages_max) = self.limits;
+        if over(self.plan.octets, octets, octets_max)
+            || over(self.plan.messages, messages, messages_max)
+        {
+            return Err(Refused::OverQuota.into());
+        }
+        Ok(())
+    }
+}
+
 fn info(state: &State, id: u32, mailbox: &Mailbox) -> MailboxInfo {
     let recent = mailbox.entries.partition_point(|entry| entry.uid < mailbox.recent_from);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -461,24 +432,7 @@ fn info(state: &State, id: u32, mailbox: &Mailbox) -> MailboxInfo {
     }
 }
 
-/// Hands a commit that nobody waits for any more to the finisher.
-struct Guard<'a> {
-    account: &'a Account,
-    flight: Option<Arc<Flight>>,
-}
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        let Some(flight) = self.flight.take() else { return };
-        if flight.settled().is_none()
-            && let Some(account) = self.account.me.get().and_then(Weak::upgrade)
-        {
-            self.account.shared.finisher.finish(account, flight);
-        }
-    }
-}
-
-/// System flags as bits that IMAP may set.
+/// System flags as bits that may be set.
 pub(crate) const SYSTEM_ALL: u8 = SystemFlags::SEEN.0
     | SystemFlags::ANSWERED.0
     | SystemFlags::FLAGGED.0

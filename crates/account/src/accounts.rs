@@ -16,7 +16,7 @@ pub(crate) struct Shared {
     pub master: MasterKey,
     pub clock: Arc<dyn Clock>,
     pub options: Options,
-    pub finisher: crate::finisher::Finisher,
+    pub chunks: crate::read::Chunks,
     pub hot: Hot,
 }
 
@@ -87,7 +87,6 @@ impl Accounts {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Arc<Self>, Error> {
-        let finisher = crate::finisher::Finisher::start()?;
         let shared = Arc::new(Shared {
             kv,
             blobs,
@@ -95,7 +94,7 @@ impl Accounts {
             master,
             clock,
             options,
-            finisher,
+            chunks: crate::read::Chunks::default(),
             hot: Hot::default(),
         });
         let directory = Directory::new(Arc::clone(&shared));
@@ -107,6 +106,9 @@ impl Accounts {
     #[must_use]
     pub fn directory(&self) -> &Directory {
         &self.directory
+    }
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
     /// Settings.
     #[must_use]
@@ -125,7 +127,7 @@ impl Accounts {
                 hot.1 += 1;
                 let now = hot.1;
                 match hot.0.get_mut(&id.0) {
-                    Some(Slot::Hot(account, used)) if !account.is_broken() => {
+                    Some(Slot::Hot(account, used)) if !account.is_stopped() => {
                         *used = now;
                         return Ok(Arc::clone(account));
                     }
@@ -154,13 +156,11 @@ impl Accounts {
         let Some(person) = self.directory.person(id).await? else {
             return Err(Refused::NoSuchEntry.into());
         };
-        let wrapped = self.shared.kv.get(id.0, keys::sealing()).await?;
+        let wrapped = self.shared.kv.get(id.0, keys::sealing().bytes()).await?;
         let wrapped = wrapped.ok_or_else(|| Error::Damaged(format!("account {id} has no key")))?;
         let seal = Seal::open_key(id.0, &self.shared.master, &wrapped)?;
         let account = Account::load(id, Arc::clone(&self.shared), seal).await?;
         account.limit(person.octets_max, person.messages_max);
-        let account = Arc::new(account);
-        account.know_yourself();
         Ok(account)
     }
 

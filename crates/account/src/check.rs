@@ -1,19 +1,28 @@
 //! `palomar check`: folds an account's log from its first commit and compares what comes out with
 //! every stored view, and looks for every record and body. Changes nothing.
+//!
+//! Beside a running server: the keys are compared while the account is held, so that nothing
+//! changes meanwhile; bodies are read after that.
 
 use crate::{
-    Account, Accounts, Error,
-    change::{self, Change, Member},
-    codec::Reader,
+    Account, Accounts, Error, Record, change,
+    change::Member,
+    fold::{Folded, Thrown},
     keys::{self, tag},
+    load::Numbers,
     read::RECORDS_PAGE,
+    transfer::read_sharers,
 };
 use bytes::Bytes;
 use mail::{AccountId, MessageId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Breaches told of one account; more are counted only.
+/// Breaches told; more are counted only.
 const TOLD_MAX: usize = 100;
+/// Accounts looked at in one page.
+const ACCOUNTS_PAGE: usize = 100;
+/// Blobs listed in one page.
+const BLOBS_PAGE: usize = 10_000;
 
 /// What a check found.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +31,10 @@ pub struct Report {
     pub accounts: u64,
     /// Commits folded.
     pub commits: u64,
-    /// Messages whose record and body were looked for.
+    /// Messages whose record and body were read.
     pub messages: u64,
+    /// Octets of those bodies.
+    pub octets: u64,
     /// How many breaches.
     pub breaches: u64,
     /// The first of them, a sentence each.
@@ -43,92 +54,17 @@ impl Report {
         self.accounts += other.accounts;
         self.commits += other.commits;
         self.messages += other.messages;
+        self.octets += other.octets;
         self.breaches += other.breaches;
         let room = TOLD_MAX.saturating_sub(self.told.len());
         self.told.extend(other.told.into_iter().take(room));
     }
 }
 
-/// What the log says.
-#[derive(Default)]
-struct Folded {
-    last: u64,
-    members: BTreeMap<(u32, u32), Member>,
-    places: BTreeMap<u32, BTreeSet<(u32, u32)>>,
-    mailboxes: BTreeMap<u32, Bytes>,
-    subscriptions: BTreeSet<String>,
-    keywords: BTreeMap<u32, String>,
-    tombstones: BTreeMap<(u32, u64), Vec<(u32, u32)>>,
-}
-
-impl Folded {
-    fn fold(&mut self, modseq: u64, change: Change) -> Result<(), String> {
-        match change {
-            Change::Added { mailbox, member } => {
-                self.places.entry(member.message).or_default().insert((mailbox, member.uid));
-                let place = (mailbox, member.uid);
-                if self.members.insert(place, member).is_some() {
-                    return Err(format!("commit {modseq} gives Uid {place:?} again"));
-                }
-            }
-            Change::Flags { message, system, keywords } => {
-                for place in self.places.get(&message).into_iter().flatten() {
-                    if let Some(member) = self.members.get_mut(place) {
-                        member.modseq = modseq;
-                        member.system = member.system & crate::state::DELETED | system;
-                        member.keywords.clone_from(&keywords);
-                    }
-                }
-            }
-            Change::Deleted { mailbox, uid, set } => {
-                let Some(member) = self.members.get_mut(&(mailbox, uid)) else {
-                    return Err(format!("commit {modseq} marks Uid {uid}, which is not there"));
-                };
-                member.modseq = modseq;
-                let bit = if set { crate::state::DELETED } else { 0 };
-                member.system = member.system & !crate::state::DELETED | bit;
-            }
-            Change::Expunged { mailbox, uid, message } => {
-                let gone = self.tombstones.entry((mailbox, modseq)).or_default();
-                gone.push((uid, message));
-                self.leave((mailbox, uid), message);
-            }
-            Change::Mailbox { mailbox, sealed } => {
-                self.mailboxes.insert(mailbox, sealed);
-            }
-            Change::Gone { mailbox } => {
-                self.mailboxes.remove(&mailbox);
-                let all: Vec<_> = self
-                    .members
-                    .range((mailbox, 0)..=(mailbox, u32::MAX))
-                    .map(|(place, member)| (*place, member.message))
-                    .collect();
-                for (place, message) in all {
-                    self.leave(place, message);
-                }
-            }
-            Change::Subscribed { name, wanted: true } => {
-                self.subscriptions.insert(name);
-            }
-            Change::Subscribed { name, wanted: false } => {
-                self.subscriptions.remove(&name);
-            }
-            Change::Keyword { keyword, name } => {
-                self.keywords.insert(keyword, name);
-            }
-        }
-        Ok(())
-    }
-
-    fn leave(&mut self, place: (u32, u32), message: u32) {
-        self.members.remove(&place);
-        if let Some(places) = self.places.get_mut(&message) {
-            places.remove(&place);
-            if places.is_empty() {
-                self.places.remove(&message);
-            }
-        }
-    }
+/// One account being checked.
+struct Check<'a> {
+    account: &'a Account,
+    report: Report,
 }
 
 /// Checks one account.
@@ -137,152 +73,23 @@ impl Folded {
 /// The store's, when it cannot be read at all; what does not agree is in the report.
 pub async fn account(accounts: &Accounts, id: AccountId) -> Result<Report, Error> {
     let account = accounts.account(id).await?;
-    let mut report = Report { accounts: 1, ..Report::default() };
-    let mut folded = Folded::default();
-    let say = |what: String| format!("account {id}: {what}");
-    account
-        .each(tag::CHANGE, |key, value| {
-            let modseq = u64::from_be_bytes(key.try_into().ok()?);
-            let Some(changes) = change::decode(value) else {
-                report.tell(say(format!("commit {modseq} cannot be read")));
-                return Some(());
-            };
-            report.commits += 1;
-            folded.last = modseq;
-            for change in changes {
-                if let Err(what) = folded.fold(modseq, change) {
-                    report.tell(say(what));
-                }
-            }
-            Some(())
-        })
-        .await?;
-    let head = account.shared.kv.head(id.0).await?;
-    if folded.last != head && head > 1 {
-        report.tell(say(format!("the log ends at {}, the head is {head}", folded.last)));
-    }
-    compare(&account, folded, &mut report).await?;
-    Ok(report)
-}
-
-async fn compare(account: &Account, mut folded: Folded, report: &mut Report) -> Result<(), Error> {
-    let id = account.id;
-    let mut messages = BTreeSet::new();
-    account
-        .each(tag::MEMBER, |key, value| {
-            let (mailbox, uid) = key.split_first_chunk()?;
-            let mailbox = u32::from_be_bytes(*mailbox);
-            let uid = u32::from_be_bytes(uid.try_into().ok()?);
-            let stored = Member::read(uid, &mut Reader(value));
-            let wanted = folded.members.remove(&(mailbox, uid));
-            if let Some(stored) = &stored {
-                messages.insert(stored.message);
-            }
-            if stored != wanted {
-                report.tell(format!(
-                    "account {id}: mailbox {mailbox}, Uid {uid}: stored {stored:?}, \
-                     the log says {wanted:?}"
-                ));
-            }
-            Some(())
-        })
-        .await?;
-    for (mailbox, uid) in folded.members.keys() {
-        report.tell(format!("account {id}: mailbox {mailbox}, Uid {uid} is not stored"));
-    }
-    names(account, &mut folded, report).await?;
-    bodies(account, &messages, report).await
-}
-
-async fn names(account: &Account, folded: &mut Folded, report: &mut Report) -> Result<(), Error> {
-    let id = account.id;
-    account
-        .each(tag::MAILBOX, |key, value| {
-            let mailbox = u32::from_be_bytes(key.try_into().ok()?);
-            let wanted = folded.mailboxes.remove(&mailbox);
-            if wanted.as_deref() != Some(value) || account.open_mailbox(mailbox, value).is_none() {
-                report.tell(format!("account {id}: mailbox {mailbox} is not as the log says"));
-            }
-            Some(())
-        })
-        .await?;
-    for mailbox in folded.mailboxes.keys() {
-        report.tell(format!("account {id}: mailbox {mailbox} is not stored"));
-    }
-    account
-        .each(tag::SUBSCRIPTION, |key, _| {
-            let name = String::from_utf8_lossy(key).into_owned();
-            if !folded.subscriptions.remove(&name) {
-                report.tell(format!("account {id}: subscription {name} is not in the log"));
-            }
-            Some(())
-        })
-        .await?;
-    account
-        .each(tag::KEYWORD, |key, value| {
-            let number = u32::from_be_bytes(key.try_into().ok()?);
-            let name = String::from_utf8_lossy(value).into_owned();
-            if folded.keywords.remove(&number) != Some(name) {
-                report.tell(format!("account {id}: keyword {number} is not as the log says"));
-            }
-            Some(())
-        })
-        .await?;
-    account
-        .each(tag::EXPUNGED, |key, value| {
-            let (mailbox, modseq) = key.split_first_chunk()?;
-            let mailbox = u32::from_be_bytes(*mailbox);
-            let modseq = u64::from_be_bytes(modseq.try_into().ok()?);
-            let mut from = Reader(value);
-            let mut stored = Vec::new();
-            while let (Some(uid), Some(message)) = (from.number32(), from.number32()) {
-                stored.push((uid, message));
-            }
-            if folded.tombstones.remove(&(mailbox, modseq)) != Some(stored) {
-                report.tell(format!("account {id}: tombstones {mailbox}/{modseq} differ"));
-            }
-            Some(())
-        })
-        .await?;
-    let left = folded.subscriptions.len() + folded.keywords.len() + folded.tombstones.len();
-    if left > 0 {
-        report.tell(format!("account {id}: {left} names or tombstones of the log are not stored"));
-    }
-    Ok(())
-}
-
-/// Every message has a record that opens and a body of the size it says.
-async fn bodies(
-    account: &Account,
-    messages: &BTreeSet<u32>,
-    report: &mut Report,
-) -> Result<(), Error> {
-    let id = account.id;
-    let ids: Vec<MessageId> = messages.iter().copied().map(MessageId).collect();
-    for page in ids.chunks(RECORDS_PAGE) {
-        let records = match account.records(page).await {
-            Ok(records) => records,
-            Err(Error::Damaged(what)) => {
-                report.tell(format!("account {id}: {what}"));
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        for (message, record) in page.iter().zip(records) {
-            report.messages += 1;
-            let Some(record) = record else {
-                report.tell(format!("account {id}: message {message} has no record"));
-                continue;
-            };
-            match account.body(&record, 0..u32::MAX).await {
-                Ok(body) if body.len() == record.octets() as usize => {}
-                Ok(_) => report.tell(format!("account {id}: message {message}: wrong size")),
-                Err(Error::Damaged(what)) => report.tell(what),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Ok(())
+    let report = Report { accounts: 1, ..Report::default() };
+    let mut check = Check { account: &account, report };
+    let messages = {
+        let _hold = account.hold().await?;
+        let mut folded = check.fold().await?;
+        let messages = folded.messages();
+        check.counters(&folded).await?;
+        check.members(&mut folded).await?;
+        check.mailboxes(&mut folded).await?;
+        check.names(&mut folded).await?;
+        check.tombstones(&mut folded).await?;
+        check.trash(&mut folded).await?;
+        check.records(&messages).await?;
+        messages
+    };
+    check.bodies(&messages).await?;
+    Ok(check.report)
 }
 
 /// Checks all accounts.
@@ -293,7 +100,7 @@ pub async fn all(accounts: &Accounts) -> Result<Report, Error> {
     let mut report = Report::default();
     let mut after = None;
     loop {
-        let page = accounts.directory().accounts(after, 100).await?;
+        let page = accounts.directory().accounts(after, ACCOUNTS_PAGE).await?;
         let Some(last) = page.last() else { return Ok(report) };
         after = Some(last.id);
         for one in page {
@@ -302,9 +109,258 @@ pub async fn all(accounts: &Accounts) -> Result<Report, Error> {
     }
 }
 
+impl Check<'_> {
+    fn tell(&mut self, what: impl std::fmt::Display) {
+        self.report.tell(format!("account {}: {what}", self.account.id));
+    }
+
+    /// All keys of a tag with their values.
+    async fn stored(&self, tag: u8) -> Result<Vec<(Bytes, Bytes)>, Error> {
+        let mut all = Vec::new();
+        let copy = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
+        self.account
+            .each(tag, |key, value| {
+                all.push((copy(key), copy(value)));
+                Some(())
+            })
+            .await?;
+        Ok(all)
+    }
+
+    async fn fold(&mut self) -> Result<Folded, Error> {
+        let mut folded = Folded::default();
+        let (mut commits, mut wrong) = (0, Vec::new());
+        self.account
+            .each(tag::CHANGE, |key, value| {
+                let modseq = u64::from_be_bytes(key.try_into().ok()?);
+                match change::decode(value) {
+                    Some((_, changes)) => wrong.extend(folded.commit(modseq, changes)),
+                    None => wrong.push(format!("commit {modseq} cannot be read")),
+                }
+                commits += 1;
+                Some(())
+            })
+            .await?;
+        self.report.commits += commits;
+        for what in wrong {
+            self.tell(what);
+        }
+        Ok(folded)
+    }
+
+    async fn counters(&mut self, folded: &Folded) -> Result<(), Error> {
+        let head = self.account.shared.kv.head(self.account.id.0).await?;
+        // The first commit makes the account's key, before there is a log.
+        if folded.last != head && head > 1 {
+            self.tell(format_args!("the log ends at {}, the head is {head}", folded.last));
+        }
+        let next = self.account.next_message.load(std::sync::atomic::Ordering::Relaxed);
+        if next <= folded.message_max {
+            let most = folded.message_max;
+            self.tell(format_args!("the next message is {next}, there is one of {most}"));
+        }
+        let (octets, messages) = {
+            let inner = self.account.inner();
+            (inner.state.octets, inner.state.messages)
+        };
+        let sizes: BTreeMap<u32, u32> =
+            folded.members.values().map(|member| (member.message, member.octets)).collect();
+        let sum = sizes.values().map(|octets| u64::from(*octets)).sum::<u64>();
+        if (octets, messages) != (sum, sizes.len() as u64) {
+            self.tell(format_args!(
+                "{octets} octets of {messages} messages counted, the log says {sum} of {}",
+                sizes.len()
+            ));
+        }
+        Ok(())
+    }
+
+    async fn members(&mut self, folded: &mut Folded) -> Result<(), Error> {
+        let mut wanted = std::mem::take(&mut folded.members);
+        for (key, value) in self.stored(tag::MEMBER).await? {
+            let place = keys::pair(&key);
+            let stored = place.and_then(|(_, uid)| Member::of_value(uid, &value));
+            let says = place.and_then(|place| wanted.remove(&place));
+            if stored.is_none() || stored != says {
+                self.tell(format_args!("place {place:?} holds {stored:?}, the log says {says:?}"));
+            }
+        }
+        for place in wanted.keys() {
+            self.tell(format_args!("place {place:?} is not stored"));
+        }
+        Ok(())
+    }
+
+    async fn mailboxes(&mut self, folded: &mut Folded) -> Result<(), Error> {
+        let mut wanted = std::mem::take(&mut folded.mailboxes);
+        for (key, value) in self.stored(tag::MAILBOX).await? {
+            let id = keys::number(&key);
+            let says = id.and_then(|id| wanted.remove(&id));
+            let opens = id.and_then(|id| self.account.open_mailbox(id, &value));
+            if says != Some(value) || opens.is_none() {
+                self.tell(format_args!("mailbox {id:?} is not as the log says"));
+            }
+        }
+        for id in wanted.keys() {
+            self.tell(format_args!("mailbox {id} is not stored"));
+        }
+        for (key, value) in self.stored(tag::NUMBERS).await? {
+            let id = keys::number(&key);
+            let next = id.and_then(|id| folded.uid_next.get(&id)).copied();
+            if Numbers::read(&value).is_none_or(|n| next.is_none_or(|next| n.uid_next > next)) {
+                self.tell(format_args!("numbers of mailbox {id:?} are not as the log says"));
+            }
+        }
+        for (id, next) in &folded.uid_next {
+            let info = self.account.mailbox_by_id(mail::MailboxId(*id));
+            if info.is_none_or(|info| info.uid_next.0 != *next) {
+                self.tell(format_args!(
+                    "mailbox {id}: the next Uid is not {next}, as the log says"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    async fn names(&mut self, folded: &mut Folded) -> Result<(), Error> {
+        let mut wanted = std::mem::take(&mut folded.subscriptions);
+        for (key, value) in self.stored(tag::SUBSCRIPTION).await? {
+            let hash = key.as_ref().try_into().ok().map(u64::from_be_bytes);
+            if hash.and_then(|hash| wanted.remove(&hash)) != Some(value) {
+                self.tell(format_args!("subscription {hash:?} is not as the log says"));
+            }
+        }
+        for hash in wanted.keys() {
+            self.tell(format_args!("subscription {hash} is not stored"));
+        }
+        let mut wanted = std::mem::take(&mut folded.keywords);
+        for (key, value) in self.stored(tag::KEYWORD).await? {
+            let number = keys::number(&key);
+            if number.and_then(|number| wanted.remove(&number)) != Some(value) {
+                self.tell(format_args!("keyword {number:?} is not as the log says"));
+            }
+        }
+        for number in wanted.keys() {
+            self.tell(format_args!("keyword {number} is not stored"));
+        }
+        Ok(())
+    }
+
+    async fn tombstones(&mut self, folded: &mut Folded) -> Result<(), Error> {
+        let mut wanted = std::mem::take(&mut folded.tombstones);
+        for (key, value) in self.stored(tag::EXPUNGED).await? {
+            let of = keys::expunged_of(&key);
+            let stored: Option<BTreeSet<_>> =
+                crate::edit::read_tombstones(&value).map(|all| all.into_iter().collect());
+            if stored.is_none() || of.and_then(|of| wanted.remove(&of)) != stored {
+                self.tell(format_args!("tombstones {of:?} are not as the log says"));
+            }
+        }
+        for of in wanted.keys() {
+            self.tell(format_args!("tombstones {of:?} are not stored"));
+        }
+        Ok(())
+    }
+
+    async fn trash(&mut self, folded: &mut Folded) -> Result<(), Error> {
+        let mut wanted = std::mem::take(&mut folded.trash);
+        for (key, value) in self.stored(tag::TRASH).await? {
+            let of = keys::trash_of(&key);
+            let stored =
+                of.zip(crate::trash::Row::read(&value)).map(|((erase_at, _), row)| Thrown {
+                    erase_at,
+                    mailbox: row.mailbox,
+                    system: row.system,
+                    keywords: row.keywords,
+                });
+            let says = of.and_then(|(_, message)| wanted.remove(&message));
+            if stored.is_none() || stored != says {
+                self.tell(format_args!("trash {of:?} holds {stored:?}, the log says {says:?}"));
+            }
+        }
+        for message in wanted.keys() {
+            self.tell(format_args!("message {message} is not in the trash"));
+        }
+        Ok(())
+    }
+
+    /// Every message has a record, every record a message; blobs have as many records as they say,
+    /// and none is without.
+    async fn records(&mut self, messages: &BTreeSet<u32>) -> Result<(), Error> {
+        let mut missing = messages.clone();
+        let mut sharers: BTreeMap<u64, u32> = BTreeMap::new();
+        for (key, value) in self.stored(tag::RECORD).await? {
+            let message = keys::number(&key).unwrap_or_default();
+            if !missing.remove(&message) {
+                self.tell(format_args!("the record of message {message} has no message"));
+            }
+            match Record::open(&self.account.seal, message, &value) {
+                Ok(record) => *sharers.entry(record.blob()).or_default() += 1,
+                Err(error) => self.tell(format_args!("message {message}: {error}")),
+            }
+        }
+        for message in missing {
+            self.tell(format_args!("message {message} has no record"));
+        }
+        let mut after = None;
+        loop {
+            let id = self.account.id.0;
+            let page = self.account.shared.blobs.list(id, after, BLOBS_PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(*last);
+            for blob in page {
+                if !sharers.contains_key(&blob) {
+                    self.tell(format_args!("blob {blob} has no message"));
+                }
+            }
+        }
+        sharers.retain(|_, count| *count > 1);
+        for (key, value) in self.stored(tag::SHARED).await? {
+            let blob = key.as_ref().try_into().ok().map(u64::from_be_bytes);
+            let count = blob.and_then(|blob| sharers.remove(&blob));
+            if count.is_none() || count != read_sharers(&value) {
+                self.tell(format_args!("blob {blob:?} is not shared by as many as it says"));
+            }
+        }
+        for blob in sharers.keys() {
+            self.tell(format_args!("blob {blob} is shared and does not say so"));
+        }
+        Ok(())
+    }
+
+    /// Every body opens and has the size that its record says.
+    async fn bodies(&mut self, messages: &BTreeSet<u32>) -> Result<(), Error> {
+        let ids: Vec<MessageId> = messages.iter().copied().map(MessageId).collect();
+        for page in ids.chunks(RECORDS_PAGE) {
+            let records = match self.account.records(page).await {
+                Ok(records) => records,
+                // Told above.
+                Err(Error::Damaged(_)) => continue,
+                Err(error) => return Err(error),
+            };
+            // A record that is gone by now was erased meanwhile: that there was one was seen above.
+            for (message, record) in page.iter().zip(records) {
+                let Some(record) = record else { continue };
+                self.report.messages += 1;
+                self.report.octets += u64::from(record.octets());
+                match self.account.body(&record, 0..u32::MAX).await {
+                    Ok(_) => {}
+                    Err(error @ Error::Damaged(_)) => {
+                        if self.account.records(&[*message]).await?.iter().any(Option::is_some) {
+                            self.tell(format_args!("message {message}: {error}"));
+                        }
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A key that tests damage.
 #[doc(hidden)]
 #[must_use]
 pub fn member_key(mailbox: u32, uid: u32) -> Bytes {
-    keys::member(mailbox, uid)
+    keys::member(mailbox, uid).bytes()
 }

@@ -2,14 +2,14 @@
 //! after the other by the store's check of the head.
 
 mod entry;
+mod people;
 
 pub use crate::password::{SCRAM_ITERATIONS, SCRAM_SALT_OCTETS};
 use crate::{
-    Account, Error, Refused,
+    Error, Refused,
     accounts::Shared,
     keys::{self, tag},
-    password::{self, Kept},
-    person::{App, Person},
+    person::Person,
     seal::{Kind, Seal},
 };
 use bytes::Bytes;
@@ -49,17 +49,39 @@ impl Directory {
 
     /// Opens the directory's key, or makes it in a new store.
     pub(crate) async fn check_master(&self) -> Result<(), Error> {
-        let seal = match self.shared.kv.get(DIRECTORY, keys::sealing()).await? {
+        let seal = match self.shared.kv.get(DIRECTORY, keys::sealing().bytes()).await? {
             Some(wrapped) => Seal::open_key(DIRECTORY, &self.shared.master, &wrapped)?,
             None => {
                 let (seal, wrapped) = Seal::make(DIRECTORY, &self.shared.master)?;
                 let head = self.shared.kv.head(DIRECTORY).await?;
-                self.commit(head, vec![(keys::sealing(), Some(wrapped.into()))]).await?;
+                self.commit(head, vec![(keys::sealing().bytes(), Some(wrapped.into()))]).await?;
                 seal
             }
         };
         let _ = self.seal.set(seal);
+        self.finish_erasing().await
+    }
+
+    /// Erases accounts whose making or erasing was cut short.
+    async fn finish_erasing(&self) -> Result<(), Error> {
+        for (key, _) in self.all(tag::ERASING).await? {
+            let id = keys::number(&key).ok_or_else(|| damaged("an account being erased"))?;
+            self.erase(AccountId(id)).await?;
+        }
         Ok(())
+    }
+
+    /// Erases all that there is of an account, then forgets that it had to be.
+    async fn erase(&self, id: AccountId) -> Result<(), Error> {
+        self.shared.hot.forget(id);
+        self.shared.kv.erase(id.0).await?;
+        let mut tries = 0;
+        loop {
+            let head = self.head(&mut tries).await?;
+            if self.won(head, vec![(keys::erasing(id.0).bytes(), None)]).await? {
+                return Ok(());
+            }
+        }
     }
 
     fn seal(&self) -> Result<&Seal, Error> {
@@ -122,14 +144,14 @@ impl Directory {
     }
 
     pub(crate) async fn person(&self, id: AccountId) -> Result<Option<Person>, Error> {
-        let Some(sealed) = self.value(keys::person(id.0)).await? else { return Ok(None) };
+        let Some(sealed) = self.value(keys::person(id.0).bytes()).await? else { return Ok(None) };
         let plain = self.seal()?.open(Kind::Person, id.0.into(), &sealed)?;
         Person::read(&plain).map(Some).ok_or_else(|| damaged("an account"))
     }
 
     fn person_put(&self, id: AccountId, person: &Person) -> Result<(Bytes, Option<Bytes>), Error> {
-        let sealed = self.seal()?.seal(Kind::Person, id.0.into(), person.write())?;
-        Ok((keys::person(id.0), Some(sealed.into())))
+        let sealed = self.seal()?.seal(Kind::Person, id.0.into(), &person.write())?;
+        Ok((keys::person(id.0).bytes(), Some(sealed.into())))
     }
 
     /// Where mail for an address goes; `user+tag@` is `user@` when nobody has the full one.
@@ -247,127 +269,6 @@ impl Directory {
         Ok(all.iter().filter_map(|(key, _)| read(key)).collect())
     }
 
-    /// Adds an account with its special-use mailboxes.
-    ///
-    /// # Errors
-    /// [`Refused::NoSuchEntry`] when the domain is not ours, [`Refused::EntryExists`]; the store's.
-    pub async fn add_account(
-        &self,
-        address: &Address,
-        password: &[u8],
-    ) -> Result<AccountId, Error> {
-        if !self.has_domain(address.domain()).await? {
-            return Err(Refused::NoSuchEntry.into());
-        }
-        if self.entry(address).await?.is_some() {
-            return Err(Refused::EntryExists.into());
-        }
-        let kept = Kept::new(password, &self.shared.options)?;
-        let id = self.next_id().await?;
-        self.make_account(id).await?;
-        let generation = kept.salt.first_chunk().copied().unwrap_or_default();
-        let person = Person {
-            address: address.clone(),
-            disabled: false,
-            octets_max: None,
-            messages_max: None,
-            generation: u64::from_be_bytes(generation),
-            password: kept,
-            apps: Vec::new(),
-        };
-        let mut tries = 0;
-        loop {
-            let head = self.head(&mut tries).await?;
-            if self.entry(address).await?.is_some() {
-                return Err(Refused::EntryExists.into());
-            }
-            let entry = Entry::Account(id).write();
-            let puts =
-                vec![(keys::address(&address.fold()), Some(entry)), self.person_put(id, &person)?];
-            if self.won(head, puts).await? {
-                return Ok(id);
-            }
-        }
-    }
-
-    /// Takes the next account id; nobody else gets it.
-    async fn next_id(&self) -> Result<AccountId, Error> {
-        let mut tries = 0;
-        loop {
-            let head = self.head(&mut tries).await?;
-            let next = self.value(keys::version()).await?;
-            let next = next.and_then(|v| v.as_ref().try_into().ok().map(u32::from_be_bytes));
-            let id = next.unwrap_or(1);
-            let after = id.checked_add(1).ok_or(Refused::Limit)?.to_be_bytes();
-            let puts = vec![(keys::version(), Some(Bytes::copy_from_slice(&after)))];
-            if self.won(head, puts).await? {
-                return Ok(AccountId(id));
-            }
-        }
-    }
-
-    /// Makes the account's key and mailboxes, before anybody can find it.
-    async fn make_account(&self, id: AccountId) -> Result<(), Error> {
-        let (_, wrapped) = Seal::make(id.0, &self.shared.master)?;
-        let commit = store::Commit {
-            account: id.0,
-            expected: 0,
-            head: 1,
-            puts: vec![(keys::sealing(), Some(wrapped.clone().into()))],
-            ..store::Commit::default()
-        };
-        self.shared.kv.commit(commit).await?;
-        let seal = Seal::open_key(id.0, &self.shared.master, &wrapped)?;
-        let account = Arc::new(Account::load(id, Arc::clone(&self.shared), seal).await?);
-        account.know_yourself();
-        account.make_first().await
-    }
-
-    /// Erases an account: its addresses, then its key, keys and blobs.
-    ///
-    /// # Errors
-    /// [`Refused::NoSuchEntry`]; the store's.
-    pub async fn remove_account(&self, address: &Address) -> Result<(), Error> {
-        let mut tries = 0;
-        let id = loop {
-            let head = self.head(&mut tries).await?;
-            let (id, person) = self.of(address).await?;
-            let puts =
-                vec![(keys::address(&person.address.fold()), None), (keys::person(id.0), None)];
-            if self.won(head, puts).await? {
-                break id;
-            }
-        };
-        self.shared.hot.forget(id);
-        Ok(self.shared.kv.erase(id.0).await?)
-    }
-
-    async fn of(&self, address: &Address) -> Result<(AccountId, Person), Error> {
-        let Some(Entry::Account(id)) = self.entry(address).await? else {
-            return Err(Refused::NoSuchEntry.into());
-        };
-        let person = self.person(id).await?.ok_or_else(|| damaged("an account is missing"))?;
-        Ok((id, person))
-    }
-
-    /// Changes an account's person.
-    async fn edit(
-        &self,
-        address: &Address,
-        edit: &(dyn Fn(&mut Person) -> Result<(), Error> + Send + Sync),
-    ) -> Result<(AccountId, Person), Error> {
-        let mut tries = 0;
-        loop {
-            let head = self.head(&mut tries).await?;
-            let (id, mut person) = self.of(address).await?;
-            edit(&mut person)?;
-            let puts = vec![self.person_put(id, &person)?];
-            if self.won(head, puts).await? {
-                return Ok((id, person));
-            }
-        }
-    }
-
     /// Accounts after `after`, by id.
     ///
     /// # Errors
@@ -378,7 +279,7 @@ impl Directory {
         entries_max: usize,
     ) -> Result<Vec<AccountInfo>, Error> {
         let (_, to) = keys::all(tag::PERSON);
-        let from = keys::person(after.map_or(0, |after| after.0.saturating_add(1)));
+        let from = keys::person(after.map_or(0, |after| after.0.saturating_add(1))).bytes();
         let scan = store::Scan { account: DIRECTORY, from, to, reverse: false, entries_max };
         let mut found = Vec::new();
         for (key, _) in self.shared.kv.scan(scan).await? {
@@ -408,99 +309,6 @@ impl Directory {
             None => return Ok(None),
         };
         Ok(self.person(id).await?.map(|person| info(id, &person)))
-    }
-
-    /// Sets the password.
-    ///
-    /// # Errors
-    /// [`Refused::NoSuchEntry`]; the store's.
-    pub async fn set_password(&self, address: &Address, password: &[u8]) -> Result<(), Error> {
-        let kept = Kept::new(password, &self.shared.options)?;
-        self.edit(address, &|person: &mut Person| {
-            person.password = kept.clone();
-            person.generation = person.generation.wrapping_add(1);
-            Ok(())
-        })
-        .await
-        .map(|_| ())
-    }
-
-    /// Makes an app password of 160 random bits; shown this once.
-    ///
-    /// # Errors
-    /// [`Refused::NoSuchEntry`], [`Refused::EntryExists`] for its name; the store's.
-    pub async fn add_app_password(&self, address: &Address, name: &str) -> Result<String, Error> {
-        let (text, hash) = password::app_password()?;
-        let made = self.shared.clock.now_seconds();
-        self.edit(address, &|person: &mut Person| {
-            if person.apps.iter().any(|app| app.name == name) {
-                return Err(Refused::EntryExists.into());
-            }
-            person.apps.push(App { name: name.to_owned(), made, hash });
-            person.generation = person.generation.wrapping_add(1);
-            Ok(())
-        })
-        .await?;
-        Ok(text)
-    }
-
-    /// Names of the app passwords, and when each was made.
-    ///
-    /// # Errors
-    /// [`Refused::NoSuchEntry`]; the store's.
-    pub async fn app_passwords(&self, address: &Address) -> Result<Vec<(String, i64)>, Error> {
-        let (_, person) = self.of(address).await?;
-        Ok(person.apps.into_iter().map(|app| (app.name, app.made)).collect())
-    }
-
-    /// Withdraws an app password.
-    ///
-    /// # Errors
-    /// [`Refused::NoSuchEntry`]; the store's.
-    pub async fn remove_app_password(&self, address: &Address, name: &str) -> Result<(), Error> {
-        self.edit(address, &|person: &mut Person| {
-            let before = person.apps.len();
-            person.apps.retain(|app| app.name != name);
-            if person.apps.len() == before {
-                return Err(Refused::NoSuchEntry.into());
-            }
-            person.generation = person.generation.wrapping_add(1);
-            Ok(())
-        })
-        .await
-        .map(|_| ())
-    }
-
-    /// Sets limits (`None`: the default).
-    ///
-    /// # Errors
-    /// [`Refused::NoSuchEntry`]; the store's.
-    pub async fn set_quota(
-        &self,
-        address: &Address,
-        octets_max: Option<u64>,
-        messages_max: Option<u64>,
-    ) -> Result<(), Error> {
-        let edit = |person: &mut Person| {
-            (person.octets_max, person.messages_max) = (octets_max, messages_max);
-            Ok(())
-        };
-        let (id, _) = self.edit(address, &edit).await?;
-        self.shared.hot.limit(id, octets_max, messages_max);
-        Ok(())
-    }
-
-    /// Switches an account off or on.
-    ///
-    /// # Errors
-    /// [`Refused::NoSuchEntry`]; the store's.
-    pub async fn set_disabled(&self, address: &Address, disabled: bool) -> Result<(), Error> {
-        self.edit(address, &|person: &mut Person| {
-            person.disabled = disabled;
-            Ok(())
-        })
-        .await
-        .map(|_| ())
     }
 
     /// Adds or replaces an alias.

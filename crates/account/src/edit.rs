@@ -1,20 +1,43 @@
-//! What a view changes: flags, copies, moves, expunges. Each is one commit.
+//! What a view changes: flags and expunges. Each is one commit.
 
 use crate::{
-    Account, Copied, Error, FlagChange, FlagOp, Numbers, Refused, Stored, View,
-    account::{Draft, Inner},
-    append::settable,
-    change::Change,
+    Account, Error, FlagChange, FlagOp, Numbers, Refused, Stored, View,
+    account::{Inner, SYSTEM_ALL},
+    change::{Change, write_keywords},
+    codec::{Reader, Writer},
+    draft::Draft,
     keys,
-    plan::Effective,
-    state::{Applied, DELETED, Entry},
-    view::{member, tombstones},
+    keywords::SetId,
+    plan::{Effective, Planned},
+    state::{DELETED, Entry},
 };
-use mail::{MailboxId, MessageId, ModSeq, NumberSet, Uid, UidValidity};
-use std::sync::Arc;
+use mail::{Keyword, ModSeq, NumberSet};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// Expunged (Uid, message) pairs as a value.
+pub(crate) fn write_tombstones(gone: &[(u32, u32)], to: &mut Writer) {
+    to.byte(1);
+    for (uid, message) in gone {
+        to.number((*uid).into()).number((*message).into());
+    }
+}
+
+/// Reads what [`write_tombstones`] wrote.
+pub(crate) fn read_tombstones(value: &[u8]) -> Option<Vec<(u32, u32)>> {
+    let mut from = Reader(value);
+    (from.byte()? == 1).then_some(())?;
+    let mut gone = Vec::new();
+    while !from.is_empty() {
+        gone.push((from.number32()?, from.number32()?));
+    }
+    Some(gone)
+}
 
 impl View {
-    fn writable(&self) -> Result<(), Error> {
+    pub(crate) fn writable(&self) -> Result<(), Error> {
         if self.read_only() { Err(Refused::ReadOnly.into()) } else { Ok(()) }
     }
 
@@ -31,153 +54,40 @@ impl View {
     ) -> Result<Stored, Error> {
         self.writable()?;
         let account = Arc::clone(&self.account);
-        let (flight, targets, modified) = {
-            let mut guard = account.inner();
+        let mut stored = Stored::default();
+        let mut targets = NumberSet::default();
+        let (sent, before) = {
+            let mut guard = account.turn().await?;
             let inner = &mut *guard;
-            self.digest(&inner.state);
-            let mut draft = Draft::new();
-            let wanted = account.keyword_numbers(inner, &change.flags.keywords, &mut draft)?;
-            let mut targets = NumberSet::default();
-            let mut modified = NumberSet::default();
-            for (_, now) in self.entries(inner, set, numbers) {
-                let uid = now.entry.uid;
-                if change.unchanged_since.is_some_and(|since| now.modseq > since.0) {
-                    modified.push(uid);
-                    continue;
-                }
-                targets.push(uid);
-                account.draft_flags(inner, &mut draft, self.mailbox, &now, (change, &wanted));
-            }
-            let flight = match draft.changes.is_empty() {
-                true => None,
-                false => Some(account.commit(inner, draft)?),
-            };
-            (flight, targets, modified)
-        };
-        if let Some(flight) = &flight {
-            self.answered(flight.modseq);
-            account.landed(flight).await?;
-        }
-        let rows = self.rows(&targets, Numbers::Uid, 1, usize::MAX);
-        Ok(Stored { rows, modified, modseq: flight.map(|flight| ModSeq(flight.modseq)) })
-    }
-
-    /// Copies messages, all in one commit; flags and INTERNALDATE come along, `\Deleted` does not.
-    ///
-    /// # Errors
-    /// [`Refused::NoSuchMailbox`], [`Refused::Limit`], [`Refused::OverQuota`]; the store's.
-    pub async fn copy(
-        &mut self,
-        set: &NumberSet,
-        numbers: Numbers,
-        to: MailboxId,
-    ) -> Result<Copied, Error> {
-        self.transfer(set, numbers, to, false).await
-    }
-
-    /// Moves messages, all in one commit (RFC 6851).
-    ///
-    /// # Errors
-    /// As [`View::copy`], and [`Refused::ReadOnly`].
-    pub async fn move_to(
-        &mut self,
-        set: &NumberSet,
-        numbers: Numbers,
-        to: MailboxId,
-    ) -> Result<Copied, Error> {
-        self.writable()?;
-        self.transfer(set, numbers, to, true).await
-    }
-
-    async fn transfer(
-        &mut self,
-        set: &NumberSet,
-        numbers: Numbers,
-        to: MailboxId,
-        leave: bool,
-    ) -> Result<Copied, Error> {
-        let account = Arc::clone(&self.account);
-        let twins = self.twins(set, numbers, to, leave).await?;
-        let (flight, uid_validity, pairs) = {
-            let mut guard = account.inner();
-            let inner = &mut *guard;
-            self.digest(&inner.state);
-            let target = inner.state.mailboxes.get(&to.0).ok_or(Refused::NoSuchMailbox)?;
-            let uid_validity = UidValidity(target.record.uid_validity);
-            let mut draft = Draft::new();
-            let (mut pairs, mut gone) = (Vec::new(), Vec::new());
-            for (_, now) in self.entries(inner, set, numbers) {
-                let uid = inner.plan.uid(&inner.state, to.0).ok_or(Refused::Limit)?;
-                let source = (self.mailbox, now.entry.uid);
-                if !account.draft_copy(inner, &mut draft, &now, (source, (to.0, uid), &twins))? {
-                    continue;
-                }
-                pairs.push((Uid(now.entry.uid), Uid(uid)));
-                if leave {
-                    inner.plan.gone(source);
-                    draft.delete(keys::member(source.0, source.1));
-                    let message = now.entry.message;
-                    let (mailbox, uid) = source;
-                    draft.change(Change::Expunged { mailbox, uid, message });
-                    gone.push((uid, message));
-                }
-            }
-            if pairs.is_empty() {
-                return Ok(Copied { uid_validity, pairs, modseq: None });
-            }
-            account.room(inner, draft.weight.0, draft.weight.1)?;
-            if !gone.is_empty() {
-                let key = keys::expunged(self.mailbox, inner.plan.modseq + 1);
-                draft.put(key, tombstones(&gone));
-            }
-            (account.commit(inner, draft)?, uid_validity, pairs)
-        };
-        account.landed(&flight).await?;
-        Ok(Copied { uid_validity, pairs, modseq: Some(ModSeq(flight.modseq)) })
-    }
-
-    /// Messages of the set that are in the target already: a copy of those is a message of its own
-    /// with the same body. Gives (message, the twin's id and sealed record and blob).
-    async fn twins(
-        &mut self,
-        set: &NumberSet,
-        numbers: Numbers,
-        to: MailboxId,
-        leave: bool,
-    ) -> Result<Vec<Twin>, Error> {
-        let account = Arc::clone(&self.account);
-        let wanted: Vec<MessageId> = {
-            let inner = account.inner();
-            self.digest(&inner.state);
-            let same = self.mailbox == to.0;
-            let entries = self.entries(&inner, set, numbers);
-            let there = |entry: &Entry| {
-                same && !leave || !same && account.is_in(&inner, entry.message, to.0)
-            };
-            entries
-                .iter()
-                .filter(|(_, e)| there(&e.entry))
-                .map(|(_, e)| MessageId(e.entry.message))
-                .collect()
-        };
-        let mut twins = Vec::with_capacity(wanted.len());
-        for record in account.records(&wanted).await?.into_iter().flatten() {
-            let message = account.take_messages(1)?;
-            let blob = record.blob();
-            let key = keys::shared(blob);
-            let shared = account.shared.kv.get(account.id.0, key).await?;
-            let shared = shared.and_then(|v| v.as_ref().try_into().ok().map(u32::from_be_bytes));
-            twins.push(Twin {
-                of: record.message().0,
-                message,
-                record: record
-                    .reseal(&account.seal, message, account.shared.options.zstd_level)?
-                    .into(),
-                blob,
-                sharers: shared.unwrap_or(1),
+            let mut rows = self.effective(inner, set, numbers);
+            rows.retain(|now| {
+                let late = change.unchanged_since.is_some_and(|since| now.modseq > since.0);
+                let uids = if late { &mut stored.modified } else { &mut targets };
+                uids.push(now.entry.uid);
+                !late
             });
+            let mut draft = account.draft(inner);
+            if !rows.is_empty() {
+                let mut flags = Flagging::new(&account, inner, &mut draft, change)?;
+                for now in &rows {
+                    flags.row(inner, &mut draft, self.mailbox, now);
+                }
+                flags.finish(inner, &mut draft, self.mailbox);
+            }
+            draft.delta.by = Some(self.number);
+            let before = inner.flying.back().map(|flight| Arc::clone(&flight.landing));
+            let changed = !draft.delta.flags.is_empty();
+            (changed.then(|| account.commit(inner, draft)), before)
+        };
+        match (&sent, before) {
+            (Some(sent), _) => sent.landed().await?,
+            // What makes this change needless may itself be on its way.
+            (None, Some(before)) => before.settled().await?,
+            (None, None) => {}
         }
-        Ok(twins)
+        stored.rows = self.live_rows(&targets);
+        stored.modseq = sent.map(|sent| ModSeq(sent.modseq));
+        Ok(stored)
     }
 
     /// Expunges the messages that have `\Deleted` (of `uids` if given) in one commit. The view is
@@ -187,7 +97,7 @@ impl View {
     /// [`Refused::ReadOnly`]; the store's.
     pub async fn expunge(&mut self, uids: Option<&NumberSet>) -> Result<Option<ModSeq>, Error> {
         self.writable()?;
-        let all = NumberSet::of([(1, u32::MAX - 1)]);
+        let all = NumberSet::of([(1, u32::MAX)]);
         self.leave(uids.unwrap_or(&all), true).await
     }
 
@@ -201,145 +111,240 @@ impl View {
 
     async fn leave(&mut self, uids: &NumberSet, marked: bool) -> Result<Option<ModSeq>, Error> {
         let account = Arc::clone(&self.account);
-        let flight = {
-            let mut guard = account.inner();
+        let sent = {
+            let mut guard = account.turn().await?;
             let inner = &mut *guard;
-            self.digest(&inner.state);
-            let mut draft = Draft::new();
-            let mut gone = Vec::new();
-            let Some(mailbox) = inner.state.mailboxes.get(&self.mailbox) else {
+            if !inner.state.mailboxes.contains_key(&self.mailbox) {
                 return Err(Refused::NoSuchMailbox.into());
-            };
-            let name = mailbox.record.name.clone();
-            for (_, now) in self.entries(inner, uids, Numbers::Uid) {
-                if marked && now.system & DELETED == 0 {
-                    continue;
-                }
-                let (mailbox, uid, message) = (self.mailbox, now.entry.uid, now.entry.message);
-                inner.plan.gone((mailbox, uid));
-                draft.delete(keys::member(mailbox, uid));
-                draft.change(Change::Expunged { mailbox, uid, message });
-                let others = inner.state.memberships(message, (mailbox, uid));
-                let last = others.iter().all(|one| inner.plan.is_gone(*one));
-                if last {
-                    account.draft_trash(&mut draft, message, &name);
-                }
-                gone.push((uid, message));
             }
-            if gone.is_empty() {
+            let mut rows = self.effective(inner, uids, Numbers::Uid);
+            rows.retain(|now| !marked || now.system & DELETED != 0);
+            if rows.is_empty() {
                 return Ok(None);
             }
-            let key = keys::expunged(self.mailbox, inner.plan.modseq + 1);
-            draft.put(key, tombstones(&gone));
-            account.commit(inner, draft)?
+            let mut draft = account.draft(inner);
+            account.draft_expunge(inner, &mut draft, self.mailbox, &rows)?;
+            account.commit(inner, draft)
         };
-        account.landed(&flight).await?;
-        Ok(Some(ModSeq(flight.modseq)))
+        sent.landed().await?;
+        Ok(Some(ModSeq(sent.modseq)))
     }
 }
 
-/// A message made by copying one into a mailbox that has it already.
-struct Twin {
-    of: u32,
-    message: u32,
-    record: bytes::Bytes,
-    blob: u64,
-    sharers: u32,
+/// A flag change being planned over many rows.
+struct Flagging {
+    op: FlagOp,
+    system: u8,
+    wanted: Vec<u32>,
+    /// What each set of keywords becomes.
+    sets: HashMap<SetId, SetId>,
+    /// Messages by their new shared flags.
+    shared: BTreeMap<(u8, SetId), Vec<u32>>,
+    /// Uids by their new `\Deleted`.
+    deleted: [Vec<u32>; 2],
 }
 
-type Places<'a> = ((u32, u32), (u32, u32), &'a [Twin]);
-
-impl Account {
-    /// Whether the mailbox has the message or will have it.
-    fn is_in(&self, inner: &Inner, message: u32, mailbox: u32) -> bool {
-        let many = inner.state.many.get(&message);
-        many.is_some_and(|all| all.iter().any(|(other, _)| *other == mailbox))
-            || inner.plan.is_copied(message, mailbox)
-    }
-
-    fn draft_flags(
-        &self,
+impl Flagging {
+    fn new(
+        account: &Account,
         inner: &mut Inner,
         draft: &mut Draft,
-        mailbox: u32,
-        now: &Effective,
-        (change, wanted): (&FlagChange, &[u32]),
-    ) {
-        let old = inner.state.keywords.numbers_of(now.keywords).to_vec();
-        let asked = settable(change.flags.system);
-        let (system, mut keywords) = match change.op {
-            FlagOp::Replace => (asked, wanted.to_vec()),
-            FlagOp::Add => (now.system | asked, [old.as_slice(), wanted].concat()),
-            FlagOp::Remove => {
-                let kept = old.iter().filter(|number| !wanted.contains(number));
-                (now.system & !asked, kept.copied().collect())
+        change: &FlagChange,
+    ) -> Result<Self, Error> {
+        let known = |keyword: &Keyword| inner.state.keywords.number(keyword);
+        let keywords = &change.flags.keywords;
+        let wanted = match change.op {
+            // What nobody has need not get a number to be taken away.
+            FlagOp::Remove => keywords.iter().filter_map(known).collect(),
+            FlagOp::Add | FlagOp::Replace => {
+                account.admit_keywords(inner, keywords)?;
+                account.keyword_numbers(inner, keywords, draft)?
             }
         };
-        keywords.sort_unstable();
-        keywords.dedup();
-        let modseq = inner.plan.modseq + 1;
-        let membership = (mailbox, now.entry.uid);
-        let mut written = vec![membership];
-        let mut touched = false;
-        if system & !DELETED != now.system & !DELETED || keywords != old {
-            touched = true;
-            let message = now.entry.message;
-            let set = inner.state.keywords.set(keywords.clone());
-            inner.plan.flags(message, system & !DELETED, set, modseq);
-            written = inner.state.memberships(message, membership);
-            let shared = system & !DELETED;
-            let change = Change::Flags { message, system: shared, keywords: keywords.clone() };
-            draft.changes.push(Applied { known: membership, ..Applied::from(change) });
+        Ok(Self {
+            op: change.op,
+            system: change.flags.system.0 & SYSTEM_ALL,
+            wanted,
+            sets: HashMap::new(),
+            shared: BTreeMap::new(),
+            deleted: [Vec::new(), Vec::new()],
+        })
+    }
+
+    fn keywords(&mut self, inner: &mut Inner, old: SetId) -> SetId {
+        if let Some(new) = self.sets.get(&old) {
+            return *new;
         }
-        if system & DELETED != now.system & DELETED {
-            touched = true;
+        let had = inner.state.keywords.numbers_of(old);
+        let numbers = match self.op {
+            FlagOp::Replace => self.wanted.clone(),
+            FlagOp::Add => [had, &self.wanted].concat(),
+            FlagOp::Remove => had.iter().filter(|n| !self.wanted.contains(n)).copied().collect(),
+        };
+        let new = inner.state.keywords.set(numbers);
+        self.sets.insert(old, new);
+        new
+    }
+
+    fn row(&mut self, inner: &mut Inner, draft: &mut Draft, mailbox: u32, now: &Effective) {
+        let system = match self.op {
+            FlagOp::Replace => self.system,
+            FlagOp::Add => now.system | self.system,
+            FlagOp::Remove => now.system & !self.system,
+        };
+        let keywords = self.keywords(inner, now.keywords);
+        let (uid, message) = (now.entry.uid, now.entry.message);
+        let own = (system ^ now.system) & DELETED != 0;
+        let shared = (system ^ now.system) & !DELETED != 0 || keywords != now.keywords;
+        if own {
             let set = system & DELETED != 0;
-            inner.plan.deleted(membership, set, modseq);
-            draft.change(Change::Deleted { mailbox, uid: now.entry.uid, set });
+            if let Some(uids) = self.deleted.get_mut(usize::from(set)) {
+                uids.push(uid);
+            }
+            draft.planned.push(Planned::Deleted { mailbox, uid, set });
         }
-        if !touched {
+        if !shared {
+            if own {
+                put_flags(inner, draft, (mailbox, &now.entry), Entry::with_flags(system, keywords));
+            }
             return;
         }
-        for (mailbox, uid) in written {
-            let found = inner.state.mailboxes.get(&mailbox).and_then(|m| m.entry(uid));
-            let Some(entry) = found.and_then(|entry| inner.plan.effective(mailbox, entry)) else {
+        let bits = system & !DELETED;
+        self.shared.entry((bits, keywords)).or_default().push(message);
+        draft.planned.push(Planned::Shared { message, system: bits, keywords });
+        let plan = &inner.plan;
+        let all: Vec<_> = plan.memberships(&inner.state, message, (mailbox, uid)).collect();
+        for (other, other_uid) in all {
+            if (other, other_uid) == (mailbox, uid) {
+                put_flags(inner, draft, (mailbox, &now.entry), Entry::with_flags(system, keywords));
                 continue;
-            };
-            let value = member(&entry.entry, (uid, modseq), entry.system, keywords.clone());
-            draft.put(keys::member(mailbox, uid), value.value());
+            }
+            // Another membership keeps its own `\Deleted`; one that is on its way has none.
+            let visible = inner.state.mailboxes.get(&other).and_then(|m| m.entry(other_uid));
+            let deleted = visible
+                .and_then(|entry| inner.plan.effective(other, entry))
+                .map_or(0, |entry| entry.system & DELETED);
+            let entry = Entry { uid: other_uid, ..now.entry };
+            let flags = Entry::with_flags(bits | deleted, keywords);
+            put_flags(inner, draft, (other, &entry), flags);
         }
     }
 
-    /// Gives false when the message turns out to be in the target meanwhile.
-    fn draft_copy(
+    fn finish(self, inner: &Inner, draft: &mut Draft, mailbox: u32) {
+        for ((system, keywords), mut messages) in self.shared {
+            messages.sort_unstable();
+            let keywords = inner.state.keywords.numbers_of(keywords).to_vec();
+            draft.change(&Change::Flags { system, keywords, messages });
+        }
+        for (set, uids) in [false, true].into_iter().zip(self.deleted) {
+            if !uids.is_empty() {
+                draft.change(&Change::Deleted { mailbox, set, uids });
+            }
+        }
+    }
+}
+
+/// A membership with new flags: its key, and what changes in memory.
+fn put_flags(inner: &Inner, draft: &mut Draft, (mailbox, entry): (u32, &Entry), flags: u32) {
+    let entry = Entry { modseq: draft.modseq, flags, ..*entry };
+    let numbers = inner.state.keywords.numbers_of(entry.keywords());
+    draft.put_with(keys::member(mailbox, entry.uid), |to| entry.write_value(numbers, to));
+    draft.delta.flags.entry(mailbox).or_default().push((entry.uid, flags));
+}
+
+impl Account {
+    /// Whether new keywords would stay within the limit.
+    pub(crate) fn admit_keywords<'k>(
+        &self,
+        inner: &Inner,
+        keywords: impl IntoIterator<Item = &'k Keyword>,
+    ) -> Result<(), Error> {
+        let known = &inner.state.keywords;
+        let new = keywords.into_iter().filter(|keyword| known.number(keyword).is_none());
+        let new: std::collections::HashSet<_> = new.collect();
+        let max = self.shared.options.keywords_max;
+        if !new.is_empty() && known.len() + new.len() > max {
+            return Err(Refused::Limit.into());
+        }
+        Ok(())
+    }
+
+    /// Numbers of keywords, sorted; those used for the first time become part of the draft, which
+    /// must then be committed.
+    pub(crate) fn keyword_numbers(
         &self,
         inner: &mut Inner,
+        keywords: &[Keyword],
         draft: &mut Draft,
-        now: &Effective,
-        (source, (to, uid), twins): Places<'_>,
-    ) -> Result<bool, Error> {
-        let keywords = inner.state.keywords.numbers_of(now.keywords).to_vec();
-        let modseq = inner.plan.modseq + 1;
-        let mut member = member(&now.entry, (uid, modseq), now.system & !DELETED, keywords);
-        let twin = twins.iter().find(|twin| twin.of == now.entry.message);
-        let known = source;
-        let shares = twin.is_none();
-        if let Some(twin) = twin {
-            member.message = twin.message;
-            draft.put(keys::record(twin.message), twin.record.clone());
-            let sharers = twin.sharers.saturating_add(1).to_be_bytes();
-            draft.put(keys::shared(twin.blob), bytes::Bytes::copy_from_slice(&sharers));
-            draft.weight.0 += u64::from(member.octets);
-            draft.weight.1 += 1;
-        } else if source.0 != to && self.is_in(inner, now.entry.message, to) {
-            // It came there while its twin was looked for: the client may ask again.
-            return Err(Refused::Cannot.into());
-        } else {
-            inner.plan.copied(now.entry.message, to, modseq);
+    ) -> Result<Vec<u32>, Error> {
+        let mut numbers = Vec::with_capacity(keywords.len());
+        for keyword in keywords {
+            if let Some(number) = inner.state.keywords.number(keyword) {
+                numbers.push(number);
+                continue;
+            }
+            let number = u32::try_from(inner.state.keywords.len()).unwrap_or(u32::MAX);
+            let sealed = self.seal.seal(
+                crate::seal::Kind::Keyword,
+                number.into(),
+                keyword.as_str().as_bytes(),
+            )?;
+            inner.state.keywords.add(keyword.clone());
+            draft.put(keys::keyword(number), &sealed);
+            draft.change(&Change::Keyword { keyword: number, sealed: sealed.into() });
+            draft.delta.keywords = Some(inner.state.keywords.len());
+            numbers.push(number);
         }
-        draft.put(keys::member(to, uid), member.value());
-        let change = Change::Added { mailbox: to, member };
-        draft.changes.push(Applied { known, shares, ..Applied::from(change) });
-        Ok(true)
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    /// These memberships of a mailbox end; messages that have no other go to the trash.
+    pub(crate) fn draft_expunge(
+        &self,
+        inner: &Inner,
+        draft: &mut Draft,
+        mailbox: u32,
+        rows: &[Effective],
+    ) -> Result<(), Error> {
+        let mut trash = self.trash(inner, draft.time, mailbox)?;
+        let mut gone = Vec::with_capacity(rows.len());
+        for now in rows {
+            let (uid, message) = (now.entry.uid, now.entry.message);
+            let mut others = inner.plan.memberships(&inner.state, message, (mailbox, uid));
+            if others.all(|one| one == (mailbox, uid)) {
+                trash.put(inner, draft, now);
+            }
+            leave(draft, mailbox, now);
+            gone.push((uid, message));
+        }
+        finish_expunge(draft, mailbox, &gone, trash.erase_at);
+        Ok(())
+    }
+}
+
+/// A membership ends.
+pub(crate) fn leave(draft: &mut Draft, mailbox: u32, now: &Effective) {
+    let uid = now.entry.uid;
+    draft.delete(keys::member(mailbox, uid));
+    draft.planned.push(Planned::Gone { mailbox, uid });
+    draft.delta.expunged.entry(mailbox).or_default().push(uid);
+}
+
+/// Tombstones and the log's word of what left a mailbox.
+pub(crate) fn finish_expunge(draft: &mut Draft, mailbox: u32, gone: &[(u32, u32)], erase_at: u64) {
+    let mut uids: Vec<u32> = gone.iter().map(|(uid, _)| *uid).collect();
+    uids.sort_unstable();
+    draft.put_with(keys::expunged(mailbox, draft.modseq), |to| write_tombstones(gone, to));
+    draft.change(&Change::Expunged { mailbox, uids, erase_at });
+}
+
+impl Entry {
+    /// As the value of its key.
+    pub(crate) fn write_value(&self, keywords: &[u32], to: &mut Writer) {
+        to.byte(1).number(self.modseq).number(self.message.into()).byte(self.system());
+        to.number(self.octets.into()).signed(self.date.into()).number(self.thread.into());
+        write_keywords(to, keywords);
     }
 }

@@ -1,87 +1,60 @@
-//! Commits on their way to the disk. The store fixes their order when they are handed over; here
-//! they become visible in that order, driven by whoever waits. A waiter that gives up leaves its
-//! commit to the finisher, so that what became durable is always seen.
+//! Commits on their way to the disk: what each will change, and who waits for it.
+//!
+//! The store fixes their order when they are handed over; the account makes them visible in that
+//! order, driven by the store's own wake-ups. A waiter only waits: when it gives up, nothing is
+//! lost.
 
-use crate::state::Applied;
+use crate::{plan::Planned, state::Delta};
 use std::{
-    pin::Pin,
+    future::poll_fn,
     sync::{Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Poll, Waker},
 };
 
-type Pending = store::Fut<'static, ()>;
+/// How a commit ended.
+pub(crate) type Outcome = Result<(), store::Error>;
 
-enum Stage {
-    Flying { future: Pending, waker: Waker },
-    Landed(Result<(), store::Error>),
-}
-
-/// One commit.
+/// A commit on its way, in the account's queue.
 pub(crate) struct Flight {
     pub modseq: u64,
-    pub changes: Vec<Applied>,
-    /// What appended messages weigh, counted against the quota until they are visible.
-    pub octets: u64,
-    pub messages: u64,
-    stage: Mutex<Stage>,
-    waiter: Mutex<Option<Waker>>,
-    settled: Mutex<Option<Result<(), store::Error>>>,
+    pub future: store::Fut<'static, ()>,
+    pub delta: Delta,
+    /// What it planned, to be forgotten when it has landed.
+    pub planned: Vec<Planned>,
+    /// Nothing else may be planned until it has landed.
+    pub exclusive: bool,
+    pub landing: std::sync::Arc<Landing>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// Where a commit's outcome is waited for, by any number of waiters.
+#[derive(Default)]
+pub(crate) struct Landing(Mutex<(Option<Outcome>, Vec<Waker>)>);
 
-impl Flight {
-    pub fn new(modseq: u64, changes: Vec<Applied>, weight: (u64, u64), future: Pending) -> Self {
-        let stage = Mutex::new(Stage::Flying { future, waker: Waker::noop().clone() });
-        let (octets, messages) = weight;
-        let (waiter, settled) = (Mutex::default(), Mutex::default());
-        Self { modseq, changes, octets, messages, stage, waiter, settled }
+impl Landing {
+    fn inner(&self) -> MutexGuard<'_, (Option<Outcome>, Vec<Waker>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the store, for this waker or for the one that asked before.
-    pub fn poll(&self, waker: Option<&Waker>) -> Option<Result<(), store::Error>> {
-        let mut stage = lock(&self.stage);
-        match &mut *stage {
-            Stage::Landed(outcome) => Some(outcome.clone()),
-            Stage::Flying { future, waker: kept } => {
-                if let Some(waker) = waker {
-                    kept.clone_from(waker);
-                }
-                let waker = kept.clone();
-                match Pin::as_mut(future).poll(&mut Context::from_waker(&waker)) {
-                    Poll::Pending => None,
-                    Poll::Ready(outcome) => {
-                        *stage = Stage::Landed(outcome.clone());
-                        drop(stage);
-                        waker.wake();
-                        Some(outcome)
-                    }
-                }
+    /// Its changes are visible, or never will be. Gives who waits, to be woken without a lock.
+    pub fn settle(&self, outcome: Outcome) -> Vec<Waker> {
+        let mut inner = self.inner();
+        inner.0 = Some(outcome);
+        std::mem::take(&mut inner.1)
+    }
+
+    /// Ready when settled. Cancel-safe.
+    pub async fn settled(&self) -> Outcome {
+        poll_fn(|context| {
+            let mut inner = self.inner();
+            if let Some(outcome) = &inner.0 {
+                return Poll::Ready(outcome.clone());
             }
-        }
-    }
-
-    /// Its changes are visible (or never will be).
-    pub fn settle(&self, outcome: Result<(), store::Error>) {
-        *lock(&self.settled) = Some(outcome);
-    }
-
-    pub fn settled(&self) -> Option<Result<(), store::Error>> {
-        lock(&self.settled).clone()
-    }
-}
-
-impl Flight {
-    /// Wakes the waiter after [`Flight::settle`].
-    pub fn wake(&self) {
-        if let Some(waker) = lock(&self.waiter).take() {
-            waker.wake();
-        }
-    }
-    /// Remembers who waits to be settled.
-    pub fn wait(&self, waker: &Waker) {
-        *lock(&self.waiter) = Some(waker.clone());
+            let waker = context.waker();
+            if !inner.1.iter().any(|known| known.will_wake(waker)) {
+                inner.1.push(waker.clone());
+            }
+            Poll::Pending
+        })
+        .await
     }
 }

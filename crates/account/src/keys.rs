@@ -3,95 +3,180 @@
 
 use bytes::Bytes;
 
-/// What kind of value a key names: its first octet.
+/// What kind of value a key names: its first octet. `docs/storage.md` tells of each.
 pub(crate) mod tag {
-    pub const VERSION: u8 = b'V';
+    pub const ADDRESS: u8 = b'A';
     pub const CHANGE: u8 = b'C';
-    pub const MAILBOX: u8 = b'M';
-    pub const MEMBER: u8 = b'F';
+    pub const DOMAIN: u8 = b'D';
     pub const RECORD: u8 = b'E';
-    pub const EXPUNGED: u8 = b'X';
-    pub const TRASH: u8 = b'T';
-    pub const KEYWORD: u8 = b'K';
+    pub const MEMBER: u8 = b'F';
     pub const THREAD: u8 = b'H';
+    pub const KEYWORD: u8 = b'K';
+    pub const MAILBOX: u8 = b'M';
+    pub const NUMBERS: u8 = b'N';
+    pub const ERASING: u8 = b'O';
+    pub const PERSON: u8 = b'P';
     pub const SHARED: u8 = b'R';
     pub const SUBSCRIPTION: u8 = b'S';
+    pub const TRASH: u8 = b'T';
+    pub const VERSION: u8 = b'V';
     pub const SEALING: u8 = b'W';
-    pub const DOMAIN: u8 = b'D';
-    pub const ADDRESS: u8 = b'A';
-    pub const PERSON: u8 = b'P';
+    pub const EXPUNGED: u8 = b'X';
 }
 
-fn with(tag: u8, parts: &[&[u8]]) -> Bytes {
-    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
-    key.push(tag);
-    for part in parts {
-        key.extend_from_slice(part);
+/// The longest key with numbers only: a tag, 8 and 4 octets.
+const OCTETS_MAX: usize = 13;
+
+/// A key made of numbers. Lives on the stack: a commit of 100,000 changes makes as many.
+#[derive(Clone, Copy)]
+pub(crate) struct Key {
+    octets: [u8; OCTETS_MAX],
+    length: u8,
+}
+
+impl Key {
+    fn new(tag: u8, parts: &[&[u8]]) -> Self {
+        let mut key = Self { octets: [0; OCTETS_MAX], length: 1 };
+        let octets = [tag];
+        let all = octets.iter().chain(parts.iter().copied().flatten());
+        let mut length = 0;
+        for (slot, octet) in key.octets.iter_mut().zip(all) {
+            *slot = *octet;
+            length += 1;
+        }
+        key.length = length;
+        key
     }
-    key.into()
+    pub fn bytes(&self) -> Bytes {
+        Bytes::copy_from_slice(self.as_ref())
+    }
 }
 
-/// Counters of the account.
-pub(crate) fn version() -> Bytes {
-    with(tag::VERSION, &[])
+impl AsRef<[u8]> for Key {
+    fn as_ref(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+fn text(tag: u8, text: &str) -> Bytes {
+    [&[tag], text.as_bytes()].concat().into()
+}
+
+/// Counters of the account; in the directory, the next account.
+pub(crate) fn version() -> Key {
+    Key::new(tag::VERSION, &[])
 }
 /// The account's key, wrapped.
-pub(crate) fn sealing() -> Bytes {
-    with(tag::SEALING, &[])
+pub(crate) fn sealing() -> Key {
+    Key::new(tag::SEALING, &[])
 }
 /// A commit of the log.
-pub(crate) fn change(modseq: u64) -> Bytes {
-    with(tag::CHANGE, &[&modseq.to_be_bytes()])
+pub(crate) fn change(modseq: u64) -> Key {
+    Key::new(tag::CHANGE, &[&modseq.to_be_bytes()])
 }
 /// A mailbox.
-pub(crate) fn mailbox(mailbox: u32) -> Bytes {
-    with(tag::MAILBOX, &[&mailbox.to_be_bytes()])
+pub(crate) fn mailbox(mailbox: u32) -> Key {
+    Key::new(tag::MAILBOX, &[&mailbox.to_be_bytes()])
+}
+/// Numbers of a mailbox that its messages do not show.
+pub(crate) fn numbers(mailbox: u32) -> Key {
+    Key::new(tag::NUMBERS, &[&mailbox.to_be_bytes()])
 }
 /// A message's membership in a mailbox.
-pub(crate) fn member(mailbox: u32, uid: u32) -> Bytes {
-    with(tag::MEMBER, &[&mailbox.to_be_bytes(), &uid.to_be_bytes()])
+pub(crate) fn member(mailbox: u32, uid: u32) -> Key {
+    Key::new(tag::MEMBER, &[&mailbox.to_be_bytes(), &uid.to_be_bytes()])
 }
 /// A message's record.
-pub(crate) fn record(message: u32) -> Bytes {
-    with(tag::RECORD, &[&message.to_be_bytes()])
+pub(crate) fn record(message: u32) -> Key {
+    Key::new(tag::RECORD, &[&message.to_be_bytes()])
 }
 /// Tombstones of one commit in one mailbox.
-pub(crate) fn expunged(mailbox: u32, modseq: u64) -> Bytes {
-    with(tag::EXPUNGED, &[&mailbox.to_be_bytes(), &modseq.to_be_bytes()])
+pub(crate) fn expunged(mailbox: u32, modseq: u64) -> Key {
+    Key::new(tag::EXPUNGED, &[&mailbox.to_be_bytes(), &modseq.to_be_bytes()])
 }
 /// A message that waits to be erased.
-pub(crate) fn trash(erase_at: u64, message: u32) -> Bytes {
-    with(tag::TRASH, &[&erase_at.to_be_bytes(), &message.to_be_bytes()])
+pub(crate) fn trash(erase_at: u64, message: u32) -> Key {
+    Key::new(tag::TRASH, &[&erase_at.to_be_bytes(), &message.to_be_bytes()])
 }
 /// A keyword's name.
-pub(crate) fn keyword(keyword: u32) -> Bytes {
-    with(tag::KEYWORD, &[&keyword.to_be_bytes()])
+pub(crate) fn keyword(keyword: u32) -> Key {
+    Key::new(tag::KEYWORD, &[&keyword.to_be_bytes()])
 }
-/// The thread of a message id's hash.
-pub(crate) fn thread(hash: u64) -> Bytes {
-    with(tag::THREAD, &[&hash.to_be_bytes()])
+/// The thread of a message id's or subject's hash.
+pub(crate) fn thread(hash: u64) -> Key {
+    Key::new(tag::THREAD, &[&hash.to_be_bytes()])
 }
 /// How many messages share a blob, when more than one.
-pub(crate) fn shared(blob: u64) -> Bytes {
-    with(tag::SHARED, &[&blob.to_be_bytes()])
+pub(crate) fn shared(blob: u64) -> Key {
+    Key::new(tag::SHARED, &[&blob.to_be_bytes()])
 }
-/// A subscribed name.
-pub(crate) fn subscription(name: &str) -> Bytes {
-    with(tag::SUBSCRIPTION, &[name.as_bytes()])
+/// A subscribed name, by its hash.
+pub(crate) fn subscription(hash: u64) -> Key {
+    Key::new(tag::SUBSCRIPTION, &[&hash.to_be_bytes()])
 }
 /// Directory: a domain.
 pub(crate) fn domain(name: &str) -> Bytes {
-    with(tag::DOMAIN, &[name.as_bytes()])
+    text(tag::DOMAIN, name)
 }
 /// Directory: an address, folded.
 pub(crate) fn address(folded: &str) -> Bytes {
-    with(tag::ADDRESS, &[folded.as_bytes()])
+    text(tag::ADDRESS, folded)
 }
 /// Directory: an account's person.
-pub(crate) fn person(account: u32) -> Bytes {
-    with(tag::PERSON, &[&account.to_be_bytes()])
+pub(crate) fn person(account: u32) -> Key {
+    Key::new(tag::PERSON, &[&account.to_be_bytes()])
+}
+/// Directory: an account that is being erased.
+pub(crate) fn erasing(account: u32) -> Key {
+    Key::new(tag::ERASING, &[&account.to_be_bytes()])
 }
 /// All keys of a tag: from, to.
 pub(crate) fn all(tag: u8) -> (Bytes, Bytes) {
-    (with(tag, &[]), with(tag + 1, &[]))
+    (Key::new(tag, &[]).bytes(), Key::new(tag + 1, &[]).bytes())
+}
+
+/// The number that a key of one number names.
+pub(crate) fn number(rest: &[u8]) -> Option<u32> {
+    rest.try_into().ok().map(u32::from_be_bytes)
+}
+/// The two numbers that a key of (u32, u32) names.
+pub(crate) fn pair(rest: &[u8]) -> Option<(u32, u32)> {
+    let (first, second) = rest.split_first_chunk()?;
+    Some((u32::from_be_bytes(*first), number(second)?))
+}
+/// Mailbox and commit of a tombstone's key.
+pub(crate) fn expunged_of(rest: &[u8]) -> Option<(u32, u64)> {
+    let (mailbox, modseq) = rest.split_first_chunk()?;
+    Some((u32::from_be_bytes(*mailbox), u64::from_be_bytes(modseq.try_into().ok()?)))
+}
+/// Time and message of a trash key.
+pub(crate) fn trash_of(rest: &[u8]) -> Option<(u64, u32)> {
+    let (time, message) = rest.split_first_chunk()?;
+    Some((u64::from_be_bytes(*time), number(message)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_sort_as_their_numbers() {
+        assert!(member(1, 255).as_ref() < member(1, 256).as_ref());
+        assert!(member(1, u32::MAX).as_ref() < member(2, 0).as_ref());
+        assert!(change(u64::from(u32::MAX)).as_ref() < change(1 << 32).as_ref());
+        let (from, to) = all(tag::TRASH);
+        let last = trash(u64::MAX, u32::MAX);
+        assert!(from.as_ref() < last.as_ref() && last.as_ref() < to.as_ref());
+        assert_eq!(last.as_ref().len(), OCTETS_MAX);
+    }
+
+    #[test]
+    fn keys_read_back() {
+        let rest = |key: Key| key.as_ref()[1..].to_vec();
+        assert_eq!(pair(&rest(member(3, 9))), Some((3, 9)));
+        assert_eq!(expunged_of(&rest(expunged(3, 9))), Some((3, 9)));
+        assert_eq!(trash_of(&rest(trash(3, 9))), Some((3, 9)));
+        assert_eq!(number(&rest(keyword(7))), Some(7));
+        assert_eq!((pair(b"1234567"), number(b"123")), (None, None));
+    }
 }

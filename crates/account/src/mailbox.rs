@@ -11,9 +11,9 @@ use crate::{
 pub(crate) struct MailboxRecord {
     pub name: MailboxName,
     pub uid_validity: u32,
-    /// Lowest Uid that the next message may get: counts only where messages were expunged last.
-    pub uid_next: u32,
     pub special_use: Option<SpecialUse>,
+    /// The commit that wrote this.
+    pub modseq: u64,
 }
 
 const USES: [SpecialUse; 8] = [
@@ -33,7 +33,7 @@ impl MailboxRecord {
         let at = USES.iter().position(|one| Some(*one) == self.special_use);
         let code = at.and_then(|at| u8::try_from(at + 1).ok()).unwrap_or(0);
         to.byte(1).bytes(self.name.as_str().as_bytes()).number(u64::from(self.uid_validity));
-        to.number(u64::from(self.uid_next)).byte(code);
+        to.byte(code).number(self.modseq);
         to.0
     }
 
@@ -45,11 +45,11 @@ impl MailboxRecord {
         Some(Self {
             name: MailboxName::parse(from.text()?).ok()?,
             uid_validity: from.number32()?,
-            uid_next: from.number32()?,
             special_use: match from.byte()? {
                 0 => None,
                 code => Some(*USES.get(usize::from(code) - 1)?),
             },
+            modseq: from.number()?,
         })
     }
 }

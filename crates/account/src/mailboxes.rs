@@ -1,17 +1,20 @@
-//! Changes of mailboxes. They plan on what is visible: each waits until nothing is on its way.
+//! Changes of mailboxes. Each waits until nothing is on its way, and lets nothing in until it has
+//! landed: what is planned beside it always knows the mailboxes as they are.
 
 use crate::{
     Account, Error, Refused, SpecialUse,
-    account::{Draft, Inner},
+    account::{Inner, Sent},
     change::Change,
+    draft::Draft,
+    edit::{finish_expunge, leave},
     keys,
     mailbox::MailboxRecord,
-    state::Applied,
+    plan::Effective,
+    seal::Kind,
+    state::Entry,
     types::MailboxName,
-    view::tombstones,
 };
 use mail::MailboxId;
-use std::sync::MutexGuard;
 
 /// The mailboxes that are made with an account.
 const FIRST: [(&str, Option<SpecialUse>); 6] = [
@@ -24,31 +27,64 @@ const FIRST: [(&str, Option<SpecialUse>); 6] = [
 ];
 
 impl Account {
+    /// Plans with the account held and commits; gives what the planner gives.
+    async fn alone<T>(
+        &self,
+        plan: impl FnOnce(&mut Inner, &mut Draft) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let hold = self.hold().await?;
+        let (value, sent) = {
+            let mut guard = self.inner();
+            let inner = &mut *guard;
+            let mut draft = self.draft(inner);
+            let before = (inner.plan.next_mailbox, inner.plan.uid_validity);
+            match plan(inner, &mut draft) {
+                Ok(value) => {
+                    draft.exclusive = true;
+                    (value, self.commit(inner, draft))
+                }
+                Err(error) => {
+                    (inner.plan.next_mailbox, inner.plan.uid_validity) = before;
+                    return Err(error);
+                }
+            }
+        };
+        drop(hold);
+        Sent::landed(&sent).await?;
+        Ok(value)
+    }
+
     /// Makes the mailboxes of a new account.
     pub(crate) async fn make_first(&self) -> Result<(), Error> {
-        let flight = {
-            let mut inner = self.still().await?;
-            let mut draft = Draft::new();
+        self.alone(|inner, draft| {
             for (name, special_use) in FIRST {
                 let name = MailboxName::parse(name)?;
                 if !inner.state.names.contains_key(&name) {
-                    self.draft_subscription(&mut draft, &name, true);
-                    self.draft_mailbox(&mut inner, &mut draft, name, special_use)?;
+                    self.draft_subscription(draft, &name, true)?;
+                    self.draft_mailbox(inner, draft, name, special_use)?;
                 }
             }
-            self.commit(&mut inner, draft)?
-        };
-        self.landed(&flight).await
+            Ok(())
+        })
+        .await
     }
 
-    fn draft_subscription(&self, draft: &mut Draft, name: &MailboxName, wanted: bool) {
-        let key = keys::subscription(name.as_str());
+    fn draft_subscription(
+        &self,
+        draft: &mut Draft,
+        name: &MailboxName,
+        wanted: bool,
+    ) -> Result<(), Error> {
+        let hash = self.seal.hash(Kind::Name, &[name.as_str().as_bytes()]);
+        let sealed = self.seal.seal(Kind::Name, hash, name.as_str().as_bytes())?;
         if wanted {
-            draft.put(key, bytes::Bytes::new());
+            draft.put(keys::subscription(hash), &sealed);
         } else {
-            draft.delete(key);
+            draft.delete(keys::subscription(hash));
         }
-        draft.change(Change::Subscribed { name: name.as_str().to_owned(), wanted });
+        draft.change(&Change::Subscribed { hash, sealed: sealed.into(), wanted });
+        draft.delta.subscribed.push((name.clone(), wanted));
+        Ok(())
     }
 
     fn draft_record(
@@ -58,9 +94,9 @@ impl Account {
         record: MailboxRecord,
     ) -> Result<(), Error> {
         let sealed = self.seal_mailbox(mailbox, &record)?;
-        draft.put(keys::mailbox(mailbox), sealed.clone());
-        let change = Change::Mailbox { mailbox, sealed };
-        draft.changes.push(Applied { mailbox: Some(record), ..Applied::from(change) });
+        draft.put(keys::mailbox(mailbox), &sealed);
+        draft.change(&Change::Mailbox { mailbox, sealed });
+        draft.delta.mailboxes.push((mailbox, record));
         Ok(())
     }
 
@@ -71,18 +107,18 @@ impl Account {
         name: MailboxName,
         special_use: Option<SpecialUse>,
     ) -> Result<u32, Error> {
-        if inner.state.mailboxes.len() >= self.shared.options.mailboxes_max {
+        let count = inner.state.mailboxes.len() + draft.delta.mailboxes.len();
+        if count >= self.shared.options.mailboxes_max {
             return Err(Refused::Limit.into());
         }
         let id = inner.plan.next_mailbox;
         inner.plan.next_mailbox = id.checked_add(1).ok_or(Refused::Limit)?;
         // Seconds, but always more than any before: a mailbox made anew has another.
-        let now = u32::try_from(self.shared.clock.now_seconds()).unwrap_or(u32::MAX);
-        let highest = inner.state.mailboxes.values().map(|m| m.record.uid_validity).max();
-        let floor = highest.unwrap_or(0).max(inner.plan.uid_validity);
-        let uid_validity = now.max(floor.saturating_add(1));
+        let now = u32::try_from(draft.time).unwrap_or(u32::MAX);
+        let above = inner.plan.uid_validity.checked_add(1).ok_or(Refused::Limit)?;
+        let uid_validity = now.max(above);
         inner.plan.uid_validity = uid_validity;
-        let record = MailboxRecord { name, uid_validity, uid_next: 1, special_use };
+        let record = MailboxRecord { name, uid_validity, special_use, modseq: draft.modseq };
         self.draft_record(draft, id, record)?;
         Ok(id)
     }
@@ -103,23 +139,19 @@ impl Account {
         name: &MailboxName,
         special_use: Option<SpecialUse>,
     ) -> Result<MailboxId, Error> {
-        let (flight, id) = {
-            let mut inner = self.still().await?;
+        self.alone(|inner, draft| {
             if inner.state.names.contains_key(name) {
                 return Err(Refused::MailboxExists.into());
             }
             if special_use.is_some_and(|wanted| inner.state.special(wanted).is_some()) {
                 return Err(Refused::SpecialUseTaken.into());
             }
-            let mut draft = Draft::new();
-            for above in Self::missing(&inner, name) {
-                self.draft_mailbox(&mut inner, &mut draft, above, None)?;
+            for above in Self::missing(inner, name) {
+                self.draft_mailbox(inner, draft, above, None)?;
             }
-            let id = self.draft_mailbox(&mut inner, &mut draft, name.clone(), special_use)?;
-            (self.commit(&mut inner, draft)?, id)
-        };
-        self.landed(&flight).await?;
-        Ok(MailboxId(id))
+            Ok(MailboxId(self.draft_mailbox(inner, draft, name.clone(), special_use)?))
+        })
+        .await
     }
 
     /// Deletes it with its messages (which stay for the undelete time). Levels below it stay.
@@ -127,35 +159,36 @@ impl Account {
     /// # Errors
     /// [`Refused::NoSuchMailbox`], [`Refused::Cannot`] for INBOX; the store's.
     pub async fn delete(&self, name: &MailboxName) -> Result<(), Error> {
-        let flight = {
-            let mut inner = self.still().await?;
+        self.alone(|inner, draft| {
             let id = *inner.state.names.get(name).ok_or(Refused::NoSuchMailbox)?;
             if *name == MailboxName::inbox() {
                 return Err(Refused::Cannot.into());
             }
-            let mut draft = Draft::new();
             let found = inner.state.mailboxes.get(&id).ok_or(Refused::NoSuchMailbox)?;
+            let mut trash = self.trash(inner, draft.time, id)?;
             for entry in &found.entries {
                 draft.delete(keys::member(id, entry.uid));
                 if !inner.state.many.contains_key(&entry.message) {
-                    self.draft_trash(&mut draft, entry.message, name);
+                    trash.put(inner, draft, &as_is(entry));
                 }
             }
             draft.delete(keys::mailbox(id));
-            draft.change(Change::Gone { mailbox: id });
-            self.commit(&mut inner, draft)?
-        };
-        self.landed(&flight).await
+            draft.delete(keys::numbers(id));
+            draft.change(&Change::Gone { mailbox: id, erase_at: trash.erase_at });
+            draft.delta.gone.push(id);
+            Ok(())
+        })
+        .await
     }
 
     /// Renames it and the levels below it; of INBOX, moves its messages to a new mailbox
     /// (RFC 9051 §6.3.6).
     ///
     /// # Errors
-    /// [`Refused::NoSuchMailbox`], [`Refused::MailboxExists`], [`Refused::Cannot`]; the store's.
+    /// [`Refused::NoSuchMailbox`], [`Refused::MailboxExists`], [`Refused::Cannot`],
+    /// [`Refused::BadMailboxName`] when a level below it would get too long; the store's.
     pub async fn rename(&self, from: &MailboxName, to: &MailboxName) -> Result<(), Error> {
-        let flight = {
-            let mut inner = self.still().await?;
+        self.alone(|inner, draft| {
             let id = *inner.state.names.get(from).ok_or(Refused::NoSuchMailbox)?;
             if inner.state.names.contains_key(to) {
                 return Err(Refused::MailboxExists.into());
@@ -164,23 +197,21 @@ impl Account {
             if to.as_str().starts_with(&below) && *from != MailboxName::inbox() {
                 return Err(Refused::Cannot.into());
             }
-            let mut draft = Draft::new();
-            for above in Self::missing(&inner, to) {
-                self.draft_mailbox(&mut inner, &mut draft, above, None)?;
+            for above in Self::missing(inner, to) {
+                self.draft_mailbox(inner, draft, above, None)?;
             }
             if *from == MailboxName::inbox() {
-                self.draft_empty_inbox(&mut inner, &mut draft, id, to)?;
+                self.draft_empty_inbox(inner, draft, id, to)
             } else {
-                self.draft_rename(&inner, &mut draft, (from, to))?;
+                self.draft_rename(inner, draft, (from, to))
             }
-            self.commit(&mut inner, draft)?
-        };
-        self.landed(&flight).await
+        })
+        .await
     }
 
     fn draft_rename(
         &self,
-        inner: &MutexGuard<'_, Inner>,
+        inner: &Inner,
         draft: &mut Draft,
         (from, to): (&MailboxName, &MailboxName),
     ) -> Result<(), Error> {
@@ -197,7 +228,8 @@ impl Account {
                 return Err(Refused::MailboxExists.into());
             }
             let Some(mailbox) = inner.state.mailboxes.get(id) else { continue };
-            let record = MailboxRecord { name: new, ..mailbox.record.clone() };
+            let record = &mailbox.record;
+            let record = MailboxRecord { name: new, modseq: draft.modseq, ..record.clone() };
             self.draft_record(draft, *id, record)?;
         }
         Ok(())
@@ -205,28 +237,24 @@ impl Account {
 
     fn draft_empty_inbox(
         &self,
-        inner: &mut MutexGuard<'_, Inner>,
+        inner: &mut Inner,
         draft: &mut Draft,
         inbox: u32,
         to: &MailboxName,
     ) -> Result<(), Error> {
         let target = self.draft_mailbox(inner, draft, to.clone(), None)?;
-        let modseq = inner.plan.modseq + 1;
         let Some(mailbox) = inner.state.mailboxes.get(&inbox) else { return Ok(()) };
         let mut gone = Vec::with_capacity(mailbox.entries.len());
         for (entry, uid) in mailbox.entries.iter().zip(1..) {
-            let keywords = inner.state.keywords.numbers_of(entry.keywords()).to_vec();
-            let member = crate::view::member(entry, (uid, modseq), entry.system(), keywords);
-            draft.put(keys::member(target, uid), member.value());
-            draft.delete(keys::member(inbox, entry.uid));
-            let change = Change::Added { mailbox: target, member };
-            let known = (inbox, entry.uid);
-            draft.changes.push(Applied { known, shares: true, ..Applied::from(change) });
-            let (uid, message) = (entry.uid, entry.message);
-            draft.change(Change::Expunged { mailbox: inbox, uid, message });
-            gone.push((uid, message));
+            let numbers = inner.state.keywords.numbers_of(entry.keywords());
+            let moved = Entry { uid, modseq: draft.modseq, ..*entry };
+            draft.join((target, moved), numbers, (inbox, entry.uid));
+            leave(draft, inbox, &as_is(entry));
+            gone.push((entry.uid, entry.message));
         }
-        draft.put(keys::expunged(inbox, modseq), tombstones(&gone));
+        if !gone.is_empty() {
+            finish_expunge(draft, inbox, &gone, 0);
+        }
         Ok(())
     }
 
@@ -235,23 +263,19 @@ impl Account {
     /// # Errors
     /// The store's.
     pub async fn subscribe(&self, name: &MailboxName, wanted: bool) -> Result<(), Error> {
-        let flight = {
-            let mut inner = self.still().await?;
-            if inner.state.subscriptions.contains(name) == wanted {
+        {
+            let inner = self.inner();
+            let known = inner.state.subscriptions.contains(name) == wanted;
+            if known && inner.flying.is_empty() {
                 return Ok(());
             }
-            let mut draft = Draft::new();
-            self.draft_subscription(&mut draft, name, wanted);
-            self.commit(&mut inner, draft)?
-        };
-        self.landed(&flight).await
+        }
+        self.alone(|_, draft| self.draft_subscription(draft, name, wanted)).await
     }
+}
 
-    /// The message waits to be erased, and remembers where it was.
-    pub(crate) fn draft_trash(&self, draft: &mut Draft, message: u32, name: &MailboxName) {
-        let days = i64::from(self.shared.options.undelete_days);
-        let at = self.shared.clock.now_seconds() + days * 86_400;
-        let key = keys::trash(u64::try_from(at).unwrap_or(0), message);
-        draft.put(key, bytes::Bytes::copy_from_slice(name.as_str().as_bytes()));
-    }
+/// A membership of which nothing is on its way.
+fn as_is(entry: &Entry) -> Effective {
+    let (system, keywords) = (entry.system(), entry.keywords());
+    Effective { entry: *entry, modseq: entry.modseq, system, keywords }
 }

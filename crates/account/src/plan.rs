@@ -1,10 +1,25 @@
 //! Planning: what an account will be when all commits on their way have landed. Commits compose on
 //! this, so that none waits for the one before it.
+//!
+//! Invariant: everything here belongs to a commit on its way; what a refused operation would have
+//! planned never gets here, and what landed is taken out again.
 
 use crate::state::{DELETED, Entry, State};
 use std::collections::HashMap;
 
-/// What commits on their way do to one message or membership.
+/// What a commit on its way does to one message or membership.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Planned {
+    /// Flags of a message, without `\Deleted`.
+    Shared { message: u32, system: u8, keywords: u32 },
+    /// `\Deleted` of a membership.
+    Deleted { mailbox: u32, uid: u32, set: bool },
+    /// The membership ends.
+    Gone { mailbox: u32, uid: u32 },
+    /// A visible message gets another membership.
+    Joined { mailbox: u32, uid: u32, message: u32 },
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Shared {
     system: u8,
@@ -18,20 +33,19 @@ enum Own {
     Gone { modseq: u64 },
 }
 
-/// Counters and the changes that are not visible yet.
+/// Counters as they will be, and the changes that are not visible yet.
 #[derive(Default)]
 pub(crate) struct Plan {
     pub modseq: u64,
+    pub octets: u64,
+    pub messages: u64,
     pub next_mailbox: u32,
     /// The largest UIDVALIDITY given so far.
     pub uid_validity: u32,
-    pub octets: u64,
-    pub messages: u64,
     uid_next: HashMap<u32, u32>,
     shared: HashMap<u32, Shared>,
     own: HashMap<(u32, u32), Own>,
-    /// Copies on their way: (message, mailbox).
-    copies: HashMap<(u32, u32), u64>,
+    joined: HashMap<u32, Vec<(u32, u32)>>,
 }
 
 /// A membership as it will be.
@@ -68,54 +82,88 @@ impl Plan {
         Some(out)
     }
 
-    pub fn flags(&mut self, message: u32, system: u8, keywords: u32, modseq: u64) {
-        self.shared.insert(message, Shared { system, keywords, modseq });
-    }
-    pub fn deleted(&mut self, membership: (u32, u32), set: bool, modseq: u64) {
-        self.own.insert(membership, Own::Deleted { set, modseq });
-    }
-    /// The membership ends with the commit that is being planned.
-    pub fn gone(&mut self, membership: (u32, u32)) {
-        self.own.insert(membership, Own::Gone { modseq: self.modseq + 1 });
-    }
-    pub fn is_gone(&self, membership: (u32, u32)) -> bool {
-        matches!(self.own.get(&membership), Some(Own::Gone { .. }))
-    }
-    pub fn copied(&mut self, message: u32, mailbox: u32, modseq: u64) {
-        self.copies.insert((message, mailbox), modseq);
-    }
-    /// Whether a copy of the message into the mailbox is on its way.
-    pub fn is_copied(&self, message: u32, mailbox: u32) -> bool {
-        self.copies.contains_key(&(message, mailbox))
+    /// All memberships that a message will have, one of which is known.
+    pub fn memberships(
+        &self,
+        state: &State,
+        message: u32,
+        known: (u32, u32),
+    ) -> impl Iterator<Item = (u32, u32)> {
+        let many = state.many.get(&message);
+        let single = if many.is_none() { Some(known) } else { None };
+        let visible = many.into_iter().flatten().copied().chain(single);
+        let staying = visible.filter(|one| !matches!(self.own.get(one), Some(Own::Gone { .. })));
+        staying.chain(self.joined.get(&message).into_iter().flatten().copied())
     }
 
-    /// The next Uid of a mailbox; `None` when 32 bits are used up.
-    pub fn uid(&mut self, state: &State, mailbox: u32) -> Option<u32> {
-        let visible = state.mailboxes.get(&mailbox)?.uid_next;
-        let next = self.uid_next.entry(mailbox).or_insert(visible);
-        *next = (*next).max(visible);
-        let uid = *next;
-        *next = uid.checked_add(1)?;
-        Some(uid)
+    /// The next Uid of a mailbox.
+    pub fn uid_next(&self, state: &State, mailbox: u32) -> u32 {
+        let visible = state.mailboxes.get(&mailbox).map_or(1, |found| found.uid_next);
+        self.uid_next.get(&mailbox).copied().unwrap_or(1).max(visible)
     }
 
-    /// A commit is visible now: what was planned by it is no longer needed.
-    pub fn landed(&mut self, modseq: u64) {
-        if self.modseq == modseq {
+    /// Takes a commit's changes in.
+    pub fn take(&mut self, modseq: u64, planned: &[Planned], uid_next: &HashMap<u32, u32>) {
+        self.modseq = modseq;
+        self.uid_next.extend(uid_next);
+        for one in planned {
+            match *one {
+                Planned::Shared { message, system, keywords } => {
+                    self.shared.insert(message, Shared { system, keywords, modseq });
+                }
+                Planned::Deleted { mailbox, uid, set } => {
+                    self.own.insert((mailbox, uid), Own::Deleted { set, modseq });
+                }
+                Planned::Gone { mailbox, uid } => {
+                    self.own.insert((mailbox, uid), Own::Gone { modseq });
+                }
+                Planned::Joined { mailbox, uid, message } => {
+                    self.joined.entry(message).or_default().push((mailbox, uid));
+                }
+            }
+        }
+    }
+
+    /// A commit is visible now: what it planned is no longer needed.
+    pub fn landed(&mut self, modseq: u64, planned: &[Planned]) {
+        for one in planned {
+            match *one {
+                Planned::Shared { message, .. } => {
+                    if self.shared.get(&message).is_some_and(|found| found.modseq == modseq) {
+                        self.shared.remove(&message);
+                    }
+                }
+                Planned::Deleted { mailbox, uid, .. } | Planned::Gone { mailbox, uid } => {
+                    let at = self.own.get(&(mailbox, uid)).map(|own| match own {
+                        Own::Deleted { modseq, .. } | Own::Gone { modseq } => *modseq,
+                    });
+                    if at == Some(modseq) {
+                        self.own.remove(&(mailbox, uid));
+                    }
+                }
+                Planned::Joined { mailbox, uid, message } => {
+                    if let Some(all) = self.joined.get_mut(&message) {
+                        all.retain(|one| *one != (mailbox, uid));
+                        if all.is_empty() {
+                            self.joined.remove(&message);
+                        }
+                    }
+                }
+            }
+        }
+        if modseq == self.modseq {
             // Nothing else is on its way.
-            self.shared.clear();
-            self.own.clear();
-            self.copies.clear();
             self.uid_next.clear();
-            return;
         }
-        if self.shared.len() + self.own.len() + self.copies.len() == 0 {
-            return;
-        }
-        self.shared.retain(|_, planned| planned.modseq > modseq);
-        self.own.retain(|_, planned| match planned {
-            Own::Deleted { modseq: at, .. } | Own::Gone { modseq: at } => *at > modseq,
-        });
-        self.copies.retain(|_, at| *at > modseq);
+    }
+
+    /// Everything on its way failed: the plan is what is visible.
+    pub fn reset(&mut self, state: &State) {
+        self.modseq = state.modseq;
+        (self.octets, self.messages) = (state.octets, state.messages);
+        self.uid_next.clear();
+        self.shared.clear();
+        self.own.clear();
+        self.joined.clear();
     }
 }

@@ -4,21 +4,42 @@ use crate::{Account, Error, Record, body, keys};
 use bytes::{Bytes, BytesMut};
 use mail::{MessageId, ThreadId};
 use std::{
+    collections::VecDeque,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
-/// Ids that span at most so many times their number are read in one sweep.
-const SWEEP_FACTOR: u32 = 4;
+/// Ids no further apart than this are read in one sweep …
+const SWEEP_GAP: u32 = 4;
+/// … when there are at least so many of them.
+const SWEEP_RECORDS_MIN: usize = 6;
 /// Records asked for at a time by those who read all.
 pub(crate) const RECORDS_PAGE: usize = 256;
 
-/// The chunk that was read last: clients fetch big bodies piece by piece.
-#[derive(Default)]
-pub(crate) struct LastChunk(Mutex<Option<Chunk>>);
+/// Chunks remembered, of all accounts: clients fetch big bodies piece by piece.
+const CHUNKS_MAX: usize = 64;
 
-/// Blob, number of the chunk, its plain octets.
-type Chunk = (u64, usize, Arc<Vec<u8>>);
+/// A chunk's account, blob and place.
+type Place = (u32, u64, usize);
+
+/// The chunks that were last read in part, newest last.
+#[derive(Default)]
+pub(crate) struct Chunks(Mutex<VecDeque<(Place, Bytes)>>);
+
+impl Chunks {
+    fn find(&self, place: Place) -> Option<Bytes> {
+        let chunks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        chunks.iter().rev().find(|(known, _)| *known == place).map(|(_, chunk)| chunk.clone())
+    }
+    fn remember(&self, place: Place, chunk: &Bytes) {
+        let mut chunks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        chunks.retain(|(known, _)| *known != place);
+        if chunks.len() >= CHUNKS_MAX {
+            chunks.pop_front();
+        }
+        chunks.push_back((place, chunk.clone()));
+    }
+}
 
 impl Account {
     /// Records of messages, in order; `None` for those erased meanwhile. Ask for some hundred at a
@@ -27,30 +48,47 @@ impl Account {
     /// # Errors
     /// The store's; [`Error::Damaged`].
     pub async fn records(&self, messages: &[MessageId]) -> Result<Vec<Option<Record>>, Error> {
-        let open = |id: &MessageId, sealed: &Bytes| Record::open(&self.seal, id.0, sealed);
-        let first = messages.iter().map(|id| id.0).min().unwrap_or(0);
-        let last = messages.iter().map(|id| id.0).max().unwrap_or(0);
-        let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-        if count > 8 && last - first < count.saturating_mul(SWEEP_FACTOR) {
-            let page = self.sweep(first, last).await?;
-            let find = |id: &MessageId| {
-                let key = keys::record(id.0);
-                let at = page.binary_search_by(|(name, _)| name.cmp(&key)).ok()?;
-                page.get(at).map(|(_, sealed)| open(id, sealed))
-            };
-            return messages.iter().map(|id| find(id).transpose()).collect();
+        let open = |id: u32, sealed: &Bytes| Record::open(&self.seal, id, sealed);
+        let mut wanted: Vec<(u32, usize)> = messages.iter().map(|id| id.0).zip(0..).collect();
+        wanted.sort_unstable();
+        let mut found: Vec<Option<Record>> = vec![None; messages.len()];
+        let mut single = Vec::new();
+        for run in wanted.chunk_by(|one, next| next.0 - one.0 <= SWEEP_GAP) {
+            if run.len() < SWEEP_RECORDS_MIN {
+                single.extend_from_slice(run);
+                continue;
+            }
+            let (Some((first, _)), Some((last, _))) = (run.first(), run.last()) else { continue };
+            let page = self.sweep(*first, *last).await?;
+            let mut page = page.iter().peekable();
+            for (id, at) in run {
+                let key = keys::record(*id);
+                while page.peek().is_some_and(|(name, _)| name.as_ref() < key.as_ref()) {
+                    page.next();
+                }
+                let same = page.peek().filter(|(name, _)| name.as_ref() == key.as_ref());
+                if let (Some((_, sealed)), Some(slot)) = (same, found.get_mut(*at)) {
+                    *slot = Some(open(*id, sealed)?);
+                }
+            }
         }
-        let names = messages.iter().map(|id| keys::record(id.0)).collect();
-        let found = self.shared.kv.get_many(self.id.0, names).await?;
-        let pairs = messages.iter().zip(found);
-        pairs.map(|(id, sealed)| sealed.map(|sealed| open(id, &sealed)).transpose()).collect()
+        if !single.is_empty() {
+            let names = single.iter().map(|(id, _)| keys::record(*id).bytes()).collect();
+            let values = self.shared.kv.get_many(self.id.0, names).await?;
+            for ((id, at), sealed) in single.iter().zip(values) {
+                if let (Some(sealed), Some(slot)) = (sealed, found.get_mut(*at)) {
+                    *slot = Some(open(*id, &sealed)?);
+                }
+            }
+        }
+        Ok(found)
     }
 
     async fn sweep(&self, first: u32, last: u32) -> Result<store::Page, Error> {
         let scan = store::Scan {
             account: self.id.0,
-            from: keys::record(first),
-            to: keys::record(last.saturating_add(1)),
+            from: keys::record(first).bytes(),
+            to: keys::record(last.saturating_add(1)).bytes(),
             reverse: false,
             entries_max: usize::MAX,
         };
@@ -58,69 +96,62 @@ impl Account {
     }
 
     /// Octets of a message, clamped to its end. Reads only the chunks that hold them (256 KiB of
-    /// plain text each); the last chunk of a bigger body is remembered.
+    /// plain text each); those that are read in part are remembered for a while.
     ///
     /// # Errors
     /// The store's; [`Error::Damaged`].
     pub async fn body(&self, record: &Record, range: Range<u32>) -> Result<Bytes, Error> {
-        let blob = record.blob();
-        let end = range.end.min(record.octets()) as usize;
+        let octets = record.octets() as usize;
+        let end = (range.end as usize).min(octets);
         let start = (range.start as usize).min(end);
         if start == end {
             return Ok(Bytes::new());
         }
         let (first, last) = (start / body::CHUNK_OCTETS, (end - 1) / body::CHUNK_OCTETS);
-        if record.octets() as usize <= body::CHUNK_OCTETS {
-            let chunk = self.small(blob).await?;
-            return Ok(Bytes::from(chunk).slice(start..end));
-        }
-        let mut out = BytesMut::with_capacity(end - start);
-        for at in first..=last {
-            let chunk = self.chunk(blob, at).await?;
+        let mut out = BytesMut::new();
+        for (at, place) in record.places().enumerate().take(last + 1).skip(first) {
             let base = at * body::CHUNK_OCTETS;
-            let from = start.saturating_sub(base).min(chunk.len());
-            let to = (end - base).min(chunk.len());
+            let whole = body::CHUNK_OCTETS.min(octets - base.min(octets));
+            let (from, to) = (start.saturating_sub(base), (end - base).min(whole));
+            let chunk = self.chunk((record.blob(), at), place, to < whole).await?;
+            if chunk.len() != whole {
+                return Err(self.damaged_blob(record.blob()));
+            }
+            if first == last {
+                return Ok(chunk.slice(from..to));
+            }
+            out.reserve(if out.is_empty() { end - start } else { 0 });
             out.extend_from_slice(chunk.get(from..to).unwrap_or_default());
+        }
+        if out.len() != end - start {
+            return Err(self.damaged_blob(record.blob()));
         }
         Ok(out.freeze())
     }
 
-    async fn read(&self, blob: u64, range: Range<u64>) -> Result<Bytes, Error> {
-        let id = store::BlobId { account: self.id.0, blob };
-        let found = self.shared.blobs.get(id, range).await?;
-        found.ok_or_else(|| Error::Damaged(format!("account {}: no blob {blob}", self.id)))
+    fn damaged_blob(&self, blob: u64) -> Error {
+        Error::Damaged(format!("account {}: blob {blob}", self.id))
     }
 
-    /// A body of one chunk.
-    async fn small(&self, blob: u64) -> Result<Vec<u8>, Error> {
-        let whole = self.read(blob, 0..u64::MAX).await?;
-        let damaged = || Error::Damaged(format!("account {}: blob {blob}", self.id));
-        let places = body::places(&whole).ok_or_else(damaged)?;
-        let Some(place) = places.first() else { return Ok(Vec::new()) };
-        let range = usize::try_from(place.start).ok().zip(usize::try_from(place.end).ok());
-        let piece = range.and_then(|(start, end)| whole.get(start..end)).ok_or_else(damaged)?;
-        body::open(&self.seal, blob, 0, piece)
-    }
-
-    async fn chunk(&self, blob: u64, at: usize) -> Result<Arc<Vec<u8>>, Error> {
-        if let Some((_, _, chunk)) = self
-            .chunk
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .filter(|(other, index, _)| (*other, *index) == (blob, at))
-        {
-            return Ok(Arc::clone(chunk));
+    /// A chunk, opened. With `partly`, its rest will soon be asked for.
+    async fn chunk(
+        &self,
+        (blob, at): (u64, usize),
+        place: Range<u64>,
+        partly: bool,
+    ) -> Result<Bytes, Error> {
+        let key = (self.id.0, blob, at);
+        if let Some(chunk) = self.shared.chunks.find(key) {
+            return Ok(chunk);
         }
-        let head = self.read(blob, 0..body::HEAD_OCTETS_MAX).await?;
-        let damaged = || Error::Damaged(format!("account {}: blob {blob}", self.id));
-        let places = body::places(&head).ok_or_else(damaged)?;
-        let place = places.get(at).cloned().ok_or_else(damaged)?;
-        let piece = self.read(blob, place).await?;
-        let chunk = Arc::new(body::open(&self.seal, blob, at, &piece)?);
-        *self.chunk.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((blob, at, Arc::clone(&chunk)));
+        let id = store::BlobId { account: self.id.0, blob };
+        let found = self.shared.blobs.get(id, place).await?;
+        let piece =
+            found.ok_or_else(|| Error::Damaged(format!("account {}: no blob {blob}", self.id)))?;
+        let chunk = Bytes::from(body::open(&self.seal, blob, at, &piece)?);
+        if partly {
+            self.shared.chunks.remember(key, &chunk);
+        }
         Ok(chunk)
     }
 

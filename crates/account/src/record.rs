@@ -3,20 +3,24 @@
 use crate::{
     Error,
     codec::{Reader, Writer},
-    pack,
+    pack::{self, Shape},
     seal::{Kind, Seal},
 };
-use mail::{Envelope, MessageId, Structure, ThreadId, header, mime, text};
+use mail::{Envelope, MessageId, Structure, ThreadId, header, mime, text, thread};
 use std::sync::Arc;
 
 /// A header up to this size is kept whole in the record.
 const HEADER_WHOLE_OCTETS_MAX: usize = 2_048;
 /// Octets of header fields kept of a bigger header.
 const FIELDS_OCTETS_MAX: usize = 8_192;
+/// Octets of one of them: a To of hundreds is not worth keeping twice.
+const FIELD_OCTETS_MAX: usize = 2_048;
 /// Characters of the preview.
 const PREVIEW_CHARS_MAX: usize = 200;
-/// Fields that clients ask for in lists (Thunderbird, Apple Mail, Roundcube, K-9, mutt, mbsync).
-const COMMON_FIELDS: &[&str] = &[
+/// Fields that clients ask for in lists: Thunderbird, Apple Mail, Roundcube, K-9, mutt, mbsync and
+/// others, as their connections showed. Their places are part of the stored form: only ever append,
+/// up to 64.
+const COMMON_FIELDS: [&str; 48] = [
     "Date",
     "From",
     "Sender",
@@ -37,10 +41,21 @@ const COMMON_FIELDS: &[&str] = &[
     "List-Id",
     "List-Post",
     "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+    "List-Help",
+    "List-Archive",
+    "List-Subscribe",
+    "List-Owner",
     "Delivered-To",
+    "Return-Path",
     "Newsgroups",
+    "Followup-To",
     "Autocrypt",
+    "Autocrypt-Draft-State",
+    "Chat-Version",
     "X-Spam-Flag",
+    "X-Spam-Status",
+    "X-Spam-Score",
     "X-Mailer",
     "User-Agent",
     "Lines",
@@ -51,6 +66,9 @@ const COMMON_FIELDS: &[&str] = &[
     "X-Draft-Info",
     "X-Label",
     "X-TUID",
+    "X-Original-To",
+    "Content-Description",
+    "Organization",
 ];
 
 #[derive(Debug, Default)]
@@ -65,8 +83,9 @@ struct Parts {
     header_octets: u32,
     /// The whole header is in `fields`.
     whole: bool,
-    /// All common fields are in `fields`.
-    complete: bool,
+    /// Common fields that are not all in `fields`, as bits by their place in [`COMMON_FIELDS`].
+    missing: u64,
+    places: (u32, u32),
     fields: (u32, u32),
     envelope: (u32, u32),
     structure: (u32, u32),
@@ -75,24 +94,31 @@ struct Parts {
 
 /// A message's record, read and unsealed; its parts are unpacked when asked for.
 #[derive(Clone, Debug)]
-pub struct Record {
-    plain: Arc<Vec<u8>>,
-    parts: Arc<Parts>,
+pub struct Record(Arc<Opened>);
+
+#[derive(Debug)]
+struct Opened {
+    plain: Vec<u8>,
+    parts: Parts,
 }
 
 /// What a message's own bytes tell: made once, shared by all accounts that receive it.
 #[derive(Debug)]
 pub(crate) struct Ingest {
-    pub envelope: Envelope,
     header: Vec<u8>,
     header_octets: u32,
     whole: bool,
-    complete: bool,
+    missing: u64,
     sent_date: Option<(i64, i16)>,
     envelope_packed: Vec<u8>,
     structure_packed: Vec<u8>,
     preview: String,
+    pub message_id: Option<Vec<u8>>,
     pub references: Vec<Vec<u8>>,
+    /// In the form that is compared.
+    pub base_subject: String,
+    /// The subject says that this is an answer or forward.
+    pub answers: bool,
 }
 
 impl Ingest {
@@ -102,20 +128,24 @@ impl Ingest {
         let head = message.get(..header_octets).unwrap_or(message);
         let envelope = Envelope::parse(head);
         let whole = head.len() <= HEADER_WHOLE_OCTETS_MAX;
-        let (kept, complete) = if whole { (head.to_vec(), true) } else { common(head) };
+        let (kept, missing) = if whole { (head.to_vec(), 0) } else { common(head) };
         let (mut envelope_packed, mut structure_packed) = (Vec::new(), Vec::new());
         envelope.pack(&mut envelope_packed);
         structure.pack(&mut structure_packed);
-        let sent_date = envelope.date.as_deref().and_then(header::date);
+        let subject = text::decode_header(envelope.subject.as_deref().unwrap_or_default());
+        let (base_subject, answers) = thread::base_subject(&subject);
+        let own = envelope.message_id.as_deref().map(thread::message_ids);
         Self {
-            sent_date,
+            sent_date: envelope.date.as_deref().and_then(header::date),
             header: kept,
             header_octets: u32::try_from(header_octets).unwrap_or(u32::MAX),
             whole,
-            complete,
+            missing,
             preview: text::preview(&structure, message, PREVIEW_CHARS_MAX),
+            message_id: own.and_then(|ids| ids.into_iter().next()),
             references: references(head),
-            envelope,
+            base_subject: text::casemap(&base_subject),
+            answers,
             envelope_packed,
             structure_packed,
         }
@@ -123,7 +153,7 @@ impl Ingest {
 }
 
 impl Ingest {
-    fn write(&self, placed: Placed) -> Vec<u8> {
+    fn write(&self, placed: &Placed<'_>) -> Vec<u8> {
         let mut to = Writer::default();
         to.byte(1).number(placed.message.into()).number(placed.thread.into()).number(placed.blob);
         to.number(placed.octets.into()).signed(placed.internal_date).signed(placed.save_date);
@@ -132,7 +162,12 @@ impl Ingest {
             None => to.byte(0),
         };
         to.number(self.header_octets.into());
-        to.byte(u8::from(self.whole) | u8::from(self.complete) << 1);
+        to.byte(u8::from(self.whole)).number(self.missing);
+        let mut places = Writer::default();
+        for octets in placed.places {
+            places.number(*octets);
+        }
+        to.bytes(&places.0);
         to.bytes(&self.header).bytes(&self.envelope_packed).bytes(&self.structure_packed);
         to.bytes(self.preview.as_bytes());
         to.0
@@ -141,10 +176,11 @@ impl Ingest {
     /// See [`crate::dictionary_sample`].
     pub fn sample(&self) -> Vec<u8> {
         let (octets, date) = (4_096, 1_790_000_000);
-        self.write(Placed {
+        self.write(&Placed {
             message: 1_000,
             thread: 1_000,
             blob: 1_000,
+            places: &[1_000],
             octets,
             internal_date: date,
             save_date: date,
@@ -152,25 +188,24 @@ impl Ingest {
     }
 }
 
-fn common(head: &[u8]) -> (Vec<u8>, bool) {
-    let (mut kept, mut complete) = (Vec::new(), true);
+/// The common fields of a big header, and which of them are not all there.
+fn common(head: &[u8]) -> (Vec<u8>, u64) {
+    let (mut kept, mut missing) = (Vec::new(), 0);
     for field in header::fields(head) {
-        if COMMON_FIELDS.iter().any(|name| field.is(name)) {
-            if kept.len() + field.raw.len() > FIELDS_OCTETS_MAX {
-                complete = false;
-            } else {
-                kept.extend_from_slice(field.raw);
-            }
+        let Some(at) = COMMON_FIELDS.iter().position(|name| field.is(name)) else { continue };
+        if field.raw.len() > FIELD_OCTETS_MAX || kept.len() + field.raw.len() > FIELDS_OCTETS_MAX {
+            missing |= 1 << at;
+        } else {
+            kept.extend_from_slice(field.raw);
         }
     }
-    (kept, complete)
+    (kept, missing)
 }
 
 /// Message ids of References, else of In-Reply-To.
 fn references(head: &[u8]) -> Vec<Vec<u8>> {
     let ids = |name| {
-        header::first(head, name)
-            .map_or_else(Vec::new, |f| mail::thread::message_ids(&f.unfolded()))
+        header::first(head, name).map_or_else(Vec::new, |f| thread::message_ids(&f.unfolded()))
     };
     let references = ids("References");
     if references.is_empty() { ids("In-Reply-To") } else { references }
@@ -178,10 +213,12 @@ fn references(head: &[u8]) -> Vec<Vec<u8>> {
 
 /// What an account adds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Placed {
+pub(crate) struct Placed<'a> {
     pub message: u32,
     pub thread: u32,
     pub blob: u64,
+    /// Octets of each sealed chunk of the blob.
+    pub places: &'a [u64],
     pub octets: u32,
     pub internal_date: i64,
     pub save_date: i64,
@@ -192,72 +229,82 @@ impl Record {
     pub(crate) fn seal(
         seal: &Seal,
         ingest: &Ingest,
-        placed: Placed,
+        placed: &Placed<'_>,
         level: i32,
     ) -> Result<Vec<u8>, Error> {
         let plain = ingest.write(placed);
-        let packed = pack::compress(pack::Shape::Record, &plain, level);
-        seal.seal(Kind::Record, placed.message.into(), packed)
+        let packed = pack::compress(Shape::Record, &plain, level);
+        seal.seal(Kind::Record, placed.message.into(), &packed)
     }
 
     /// The same record for another message that shares the blob.
     pub(crate) fn reseal(&self, seal: &Seal, message: u32, level: i32) -> Result<Vec<u8>, Error> {
-        let mut from = Reader(&self.plain);
+        let mut from = Reader(&self.0.plain);
         let (Some(1), Some(_)) = (from.byte(), from.number32()) else {
             return Err(Error::Damaged("a record".into()));
         };
         let mut to = Writer::default();
         to.byte(1).number(message.into());
         to.0.extend_from_slice(from.0);
-        seal.seal(Kind::Record, message.into(), pack::compress(pack::Shape::Record, &to.0, level))
+        seal.seal(Kind::Record, message.into(), &pack::compress(Shape::Record, &to.0, level))
     }
 
     /// Opens and reads a record.
     pub(crate) fn open(seal: &Seal, message: u32, sealed: &[u8]) -> Result<Self, Error> {
         let packed = seal.open(Kind::Record, message.into(), sealed)?;
-        let plain = pack::decompress(pack::Shape::Record, &packed, pack::RECORD_OCTETS_MAX)
+        let plain = pack::decompress(Shape::Record, &packed, pack::RECORD_OCTETS_MAX)
             .ok_or_else(|| Error::Damaged(format!("record of message {message}")))?;
         let parts =
             parts(&plain).ok_or_else(|| Error::Damaged(format!("record of message {message}")))?;
-        Ok(Self { plain: Arc::new(plain), parts: Arc::new(parts) })
+        Ok(Self(Arc::new(Opened { plain, parts })))
     }
 
     fn slice(&self, range: (u32, u32)) -> &[u8] {
-        self.plain.get(range.0 as usize..range.1 as usize).unwrap_or_default()
+        self.0.plain.get(range.0 as usize..range.1 as usize).unwrap_or_default()
     }
     /// The message.
     #[must_use]
     pub fn message(&self) -> MessageId {
-        MessageId(self.parts.message)
+        MessageId(self.0.parts.message)
     }
     /// Its thread.
     #[must_use]
     pub fn thread(&self) -> ThreadId {
-        ThreadId(self.parts.thread)
+        ThreadId(self.0.parts.thread)
     }
     pub(crate) fn blob(&self) -> u64 {
-        self.parts.blob
+        self.0.parts.blob
+    }
+    /// Where each sealed chunk of the body is in the blob.
+    pub(crate) fn places(&self) -> impl Iterator<Item = std::ops::Range<u64>> {
+        let mut from = Reader(self.slice(self.0.parts.places));
+        let mut end = 0_u64;
+        std::iter::from_fn(move || {
+            let start = end;
+            end = start.checked_add(from.number()?)?;
+            Some(start..end)
+        })
     }
     /// Octets.
     #[must_use]
     pub fn octets(&self) -> u32 {
-        self.parts.octets
+        self.0.parts.octets
     }
     /// INTERNALDATE, seconds since 1970 UTC.
     #[must_use]
     pub fn internal_date(&self) -> i64 {
-        self.parts.internal_date
+        self.0.parts.internal_date
     }
     /// When it came into the account, seconds since 1970 UTC (RFC 8514).
     #[must_use]
     pub fn save_date(&self) -> i64 {
-        self.parts.save_date
+        self.0.parts.save_date
     }
     /// The Date field as seconds UTC and zone in minutes (RFC 9051 SENTSINCE compares the local
     /// day).
     #[must_use]
     pub fn sent_date(&self) -> Option<(i64, i16)> {
-        self.parts.sent_date
+        self.0.parts.sent_date
     }
     /// ENVELOPE.
     #[must_use]
@@ -267,7 +314,7 @@ impl Record {
     /// ENVELOPE as [`Envelope::pack`] wrote it.
     #[must_use]
     pub fn envelope_packed(&self) -> &[u8] {
-        self.slice(self.parts.envelope)
+        self.slice(self.0.parts.envelope)
     }
     /// BODYSTRUCTURE and offsets.
     #[must_use]
@@ -277,34 +324,35 @@ impl Record {
     /// BODYSTRUCTURE as [`Structure::pack`] wrote it.
     #[must_use]
     pub fn structure_packed(&self) -> &[u8] {
-        self.slice(self.parts.structure)
+        self.slice(self.0.parts.structure)
     }
     /// Octets of the message's header with its empty line.
     #[must_use]
     pub fn header_octets(&self) -> u32 {
-        self.parts.header_octets
+        self.0.parts.header_octets
     }
     /// The raw header fields that the record holds, one after another as they stand in the message.
     #[must_use]
     pub fn fields(&self) -> &[u8] {
-        self.slice(self.parts.fields)
+        self.slice(self.0.parts.fields)
     }
     /// Whether [`Record::fields`] is the whole header with its empty line.
     #[must_use]
     pub fn holds_header(&self) -> bool {
-        self.parts.whole
+        self.0.parts.whole
     }
     /// Whether [`Record::fields`] holds every field of that name that the message has, so that an
     /// answer from it is exact.
     #[must_use]
     pub fn holds_field(&self, name: &str) -> bool {
-        let common = || COMMON_FIELDS.iter().any(|common| common.eq_ignore_ascii_case(name));
-        self.parts.whole || self.parts.complete && common()
+        let common = || COMMON_FIELDS.iter().position(|known| known.eq_ignore_ascii_case(name));
+        let Parts { whole, missing, .. } = &self.0.parts;
+        *whole || common().is_some_and(|at| *missing >> at & 1 == 0)
     }
     /// The first words of the text.
     #[must_use]
     pub fn preview(&self) -> &str {
-        std::str::from_utf8(self.slice(self.parts.preview)).unwrap_or_default()
+        std::str::from_utf8(self.slice(self.0.parts.preview)).unwrap_or_default()
     }
 }
 
@@ -326,13 +374,14 @@ fn parts(plain: &[u8]) -> Option<Parts> {
         parts.sent_date = Some((from.signed()?, from.signed()?.try_into().ok()?));
     }
     parts.header_octets = from.number32()?;
-    let bits = from.byte()?;
-    (parts.whole, parts.complete) = (bits & 1 != 0, bits & 2 != 0);
+    parts.whole = from.byte()? != 0;
+    parts.missing = from.number()?;
     let mut range = || {
         let bytes = from.bytes()?;
         let end = u32::try_from(plain.len() - from.0.len()).ok()?;
         Some((end - u32::try_from(bytes.len()).ok()?, end))
     };
+    parts.places = range()?;
     parts.fields = range()?;
     parts.envelope = range()?;
     parts.structure = range()?;

@@ -2,21 +2,16 @@
 //! order, after it became durable.
 
 use crate::{
-    SpecialUse,
-    change::{Change, Member},
-    keywords::{Keywords, SetId},
-    mailbox::MailboxRecord,
-    types::MailboxName,
+    SpecialUse, change::Member, keywords::Keywords, keywords::SetId, mailbox::MailboxRecord,
+    types::MailboxName, watch::Watches,
 };
-use mail::SystemFlags;
+use mail::{NumberSet, SystemFlags};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
-/// Commits whose changes stay in memory, so that a view that is not far behind reads only them.
-const RING_COMMITS_MAX: usize = 4_096;
-/// System flags that belong to the membership, not to the message.
+/// The system flag that belongs to the membership, not to the message.
 pub(crate) const DELETED: u8 = SystemFlags::DELETED.0;
 const SEEN: u8 = SystemFlags::SEEN.0;
 
@@ -45,6 +40,31 @@ impl Entry {
     pub const fn with_flags(system: u8, keywords: SetId) -> u32 {
         keywords << 8 | system as u32
     }
+    /// From a stored member, its keywords interned.
+    pub fn of(member: &Member, keywords: SetId) -> Self {
+        Self {
+            modseq: member.modseq,
+            uid: member.uid,
+            message: member.message,
+            thread: member.thread,
+            octets: member.octets,
+            date: u32::try_from(member.date.max(0)).unwrap_or(u32::MAX),
+            flags: Self::with_flags(member.system, keywords),
+        }
+    }
+    /// As it is stored.
+    pub fn member(&self, keywords: &[u32]) -> Member {
+        Member {
+            uid: self.uid,
+            message: self.message,
+            modseq: self.modseq,
+            system: self.system(),
+            keywords: keywords.to_vec(),
+            octets: self.octets,
+            date: self.date.into(),
+            thread: self.thread,
+        }
+    }
 }
 
 /// A mailbox in memory.
@@ -62,30 +82,119 @@ pub(crate) struct Mailbox {
 }
 
 impl Mailbox {
+    pub fn new(record: MailboxRecord) -> Self {
+        Self {
+            highest_modseq: record.modseq,
+            record,
+            entries: Vec::new(),
+            uid_next: 1,
+            unseen: 0,
+            deleted: 0,
+            octets: 0,
+            recent_from: 1,
+        }
+    }
     pub fn position(&self, uid: u32) -> Option<usize> {
         self.entries.binary_search_by_key(&uid, |entry| entry.uid).ok()
     }
     pub fn entry(&self, uid: u32) -> Option<&Entry> {
         self.position(uid).and_then(|at| self.entries.get(at))
     }
-    fn count(&mut self, system: u8, octets: u32, sign: bool) {
-        let step = |number: &mut u32, wanted: bool| {
-            if wanted {
-                *number = if sign { number.saturating_add(1) } else { number.saturating_sub(1) };
+    /// Puts a message behind all others.
+    pub fn push(&mut self, entry: Entry) {
+        self.count(&entry, true);
+        self.uid_next = self.uid_next.max(entry.uid.saturating_add(1));
+        self.highest_modseq = self.highest_modseq.max(entry.modseq);
+        self.entries.push(entry);
+    }
+    fn count(&mut self, entry: &Entry, comes: bool) {
+        let step = |number: &mut u32, counts: bool| {
+            if counts {
+                *number = if comes { number.saturating_add(1) } else { number.saturating_sub(1) };
             }
         };
-        step(&mut self.unseen, system & SEEN == 0);
-        step(&mut self.deleted, system & DELETED != 0);
-        let octets = u64::from(octets);
-        self.octets = if sign { self.octets + octets } else { self.octets.saturating_sub(octets) };
+        step(&mut self.unseen, entry.system() & SEEN == 0);
+        step(&mut self.deleted, entry.system() & DELETED != 0);
+        let octets = u64::from(entry.octets);
+        self.octets = if comes { self.octets + octets } else { self.octets.saturating_sub(octets) };
+    }
+    /// New flags for these (Uid, flags), ascending. Gives those that there are.
+    fn flag(&mut self, modseq: u64, flags: &[(u32, u32)]) -> NumberSet {
+        let mut touched = NumberSet::default();
+        let mut at = 0;
+        for (uid, flags) in flags {
+            // The next one is often the neighbour.
+            let found = self.entries.get(at).is_some_and(|entry| entry.uid == *uid);
+            if !found {
+                let Some(place) = self.position(*uid) else { continue };
+                at = place;
+            }
+            let Some(entry) = self.entries.get_mut(at) else { continue };
+            let before = *entry;
+            entry.modseq = modseq;
+            entry.flags = *flags;
+            let after = *entry;
+            self.count(&before, false);
+            self.count(&after, true);
+            touched.push(*uid);
+            at += 1;
+        }
+        touched
+    }
+    /// Takes these Uids, ascending, out in one pass. Gives their entries.
+    fn remove(&mut self, uids: &[u32]) -> Vec<Entry> {
+        let Some(first) = uids.first() else { return Vec::new() };
+        let start = self.entries.partition_point(|entry| entry.uid < *first);
+        let mut gone = Vec::with_capacity(uids.len());
+        let mut wanted = uids.iter().peekable();
+        let mut kept = start;
+        for at in start..self.entries.len() {
+            let Some(entry) = self.entries.get(at).copied() else { break };
+            while wanted.peek().is_some_and(|uid| **uid < entry.uid) {
+                wanted.next();
+            }
+            if wanted.peek().is_some_and(|uid| **uid == entry.uid) {
+                gone.push(entry);
+            } else {
+                if let Some(slot) = self.entries.get_mut(kept) {
+                    *slot = entry;
+                }
+                kept += 1;
+            }
+        }
+        self.entries.truncate(kept);
+        for entry in &gone {
+            self.count(entry, false);
+        }
+        gone
     }
 }
 
-/// What a commit changed in one mailbox, for views.
-#[derive(Clone, Debug)]
-pub(crate) enum Touched {
-    Flags(u32),
-    Expunged(Entry),
+/// What a commit changes in memory, worked out when it was planned.
+#[derive(Default)]
+pub(crate) struct Delta {
+    pub mailboxes: Vec<(u32, MailboxRecord)>,
+    pub added: Vec<Added>,
+    /// Of each mailbox: (Uid, flags as in [`Entry`]), ascending.
+    pub flags: BTreeMap<u32, Vec<(u32, u32)>>,
+    /// Of each mailbox: Uids, ascending.
+    pub expunged: BTreeMap<u32, Vec<u32>>,
+    pub gone: Vec<u32>,
+    pub subscribed: Vec<(MailboxName, bool)>,
+    /// Keywords in all after this commit.
+    pub keywords: Option<usize>,
+    /// Octets and messages in use after this commit.
+    pub used: (u64, u64),
+    /// The view that makes the change and is answered by the operation itself.
+    pub by: Option<u64>,
+}
+
+/// A membership that begins.
+pub(crate) struct Added {
+    pub mailbox: u32,
+    pub entry: Entry,
+    /// Another membership of the message, if it has one.
+    pub beside: Option<(u32, u32)>,
 }
 
 /// The state.
@@ -100,228 +209,153 @@ pub(crate) struct State {
     pub many: HashMap<u32, Vec<(u32, u32)>>,
     pub octets: u64,
     pub messages: u64,
-    /// (commit, mailbox, what), oldest first.
-    pub ring: VecDeque<(u64, u32, Arc<[Touched]>)>,
-    /// Commits after this one are all in the ring.
-    pub ring_floor: u64,
+    /// Mailboxes whose `recent_from` is to be written with the next commit.
+    pub recent_moved: BTreeSet<u32>,
 }
 
 impl State {
-    /// Memberships of a message of which one is known.
-    pub fn memberships(&self, message: u32, known: (u32, u32)) -> Vec<(u32, u32)> {
-        self.many.get(&message).cloned().unwrap_or_else(|| vec![known])
-    }
-
     /// Mailbox with that special use.
     pub fn special(&self, wanted: SpecialUse) -> Option<u32> {
         let found = self.mailboxes.iter().find(|(_, m)| m.record.special_use == Some(wanted));
         found.map(|(id, _)| *id)
     }
 
-    /// Applies one durable commit.
-    pub fn apply(&mut self, modseq: u64, changes: &[Applied]) {
+    /// Applies one durable commit and lets the views know.
+    pub fn apply(&mut self, modseq: u64, delta: &Delta, watches: &mut Watches) {
         self.modseq = modseq;
-        let mut touched: BTreeMap<u32, Vec<Touched>> = BTreeMap::new();
-        let mut leaving: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for applied in changes {
-            self.apply_one(modseq, applied, &mut touched, &mut leaving);
+        (self.octets, self.messages) = delta.used;
+        if let Some(count) = delta.keywords {
+            self.keywords.settle(count);
         }
-        for (mailbox, uids) in leaving {
-            self.remove(mailbox, &uids, touched.entry(mailbox).or_default());
+        for (id, record) in &delta.mailboxes {
+            self.mailbox(*id, record.clone());
         }
-        for (mailbox, what) in touched {
-            if let Some(found) = self.mailboxes.get_mut(&mailbox) {
+        for added in &delta.added {
+            self.add(added);
+        }
+        for (id, flags) in &delta.flags {
+            if let Some(found) = self.mailboxes.get_mut(id) {
                 found.highest_modseq = modseq;
-            }
-            self.ring.push_back((modseq, mailbox, what.into()));
-        }
-        while self.ring.len() > RING_COMMITS_MAX {
-            if let Some((dropped, ..)) = self.ring.pop_front() {
-                self.ring_floor = dropped;
+                let touched = Arc::new(found.flag(modseq, flags));
+                watches.changed(*id, &touched, delta.by);
             }
         }
-    }
-
-    fn apply_one(
-        &mut self,
-        modseq: u64,
-        applied: &Applied,
-        touched: &mut BTreeMap<u32, Vec<Touched>>,
-        leaving: &mut BTreeMap<u32, Vec<u32>>,
-    ) {
-        match &applied.change {
-            Change::Added { mailbox, member } => {
-                self.add(*mailbox, member);
-                touched.entry(*mailbox).or_default();
-                if applied.shares {
-                    let known = applied.known;
-                    self.many
-                        .entry(member.message)
-                        .or_insert_with(|| vec![known])
-                        .push((*mailbox, member.uid));
-                } else {
-                    self.octets += u64::from(member.octets);
-                    self.messages += 1;
-                }
+        for (id, uids) in &delta.expunged {
+            let Some(found) = self.mailboxes.get_mut(id) else { continue };
+            found.highest_modseq = modseq;
+            let gone = found.remove(uids);
+            for entry in &gone {
+                self.leave(entry.message, (*id, entry.uid));
             }
-            Change::Flags { message, system, keywords } => {
-                let set = self.keywords.set(keywords.clone());
-                for (mailbox, uid) in self.memberships(*message, applied.known) {
-                    let shared = |old: u8| old & DELETED | system & !DELETED;
-                    self.flag(modseq, (mailbox, uid), Some(set), shared);
-                    touched.entry(mailbox).or_default().push(Touched::Flags(uid));
-                }
-            }
-            Change::Deleted { mailbox, uid, set } => {
-                let set = if *set { DELETED } else { 0 };
-                self.flag(modseq, (*mailbox, *uid), None, |old| old & !DELETED | set);
-                touched.entry(*mailbox).or_default().push(Touched::Flags(*uid));
-            }
-            Change::Expunged { mailbox, uid, message } => {
-                leaving.entry(*mailbox).or_default().push(*uid);
-                let octets =
-                    self.mailboxes.get(mailbox).and_then(|m| m.entry(*uid)).map_or(0, |e| e.octets);
-                self.forget(*message, (*mailbox, *uid), octets);
-            }
-            Change::Mailbox { mailbox, .. } => {
-                if let Some(record) = &applied.mailbox {
-                    self.mailbox(*mailbox, record.clone(), modseq);
-                }
-            }
-            Change::Gone { mailbox } => self.gone(*mailbox),
-            Change::Subscribed { name, wanted } => {
-                if let Ok(name) = MailboxName::parse(name) {
-                    if *wanted {
-                        self.subscriptions.insert(name);
-                    } else {
-                        self.subscriptions.remove(&name);
-                    }
-                }
-            }
-            Change::Keyword { keyword, name } => {
-                if let Some(name) = mail::Keyword::parse(name) {
-                    self.keywords.add(*keyword, name);
-                }
-            }
+            watches.expunged(*id, &gone);
         }
-    }
-
-    /// Puts a member at the end of its mailbox.
-    pub fn add(&mut self, mailbox: u32, member: &Member) {
-        let set = self.keywords.set(member.keywords.clone());
-        let Some(found) = self.mailboxes.get_mut(&mailbox) else { return };
-        found.entries.push(Entry {
-            modseq: member.modseq,
-            uid: member.uid,
-            message: member.message,
-            thread: member.thread,
-            octets: member.octets,
-            date: u32::try_from(member.date.max(0)).unwrap_or(u32::MAX),
-            flags: Entry::with_flags(member.system, set),
-        });
-        found.uid_next = found.uid_next.max(member.uid.saturating_add(1));
-        found.highest_modseq = found.highest_modseq.max(member.modseq);
-        found.count(member.system, member.octets, true);
-    }
-
-    fn flag(
-        &mut self,
-        modseq: u64,
-        (mailbox, uid): (u32, u32),
-        set: Option<SetId>,
-        system: impl Fn(u8) -> u8,
-    ) {
-        let Some(found) = self.mailboxes.get_mut(&mailbox) else { return };
-        let Some(at) = found.position(uid) else { return };
-        let Some(entry) = found.entries.get_mut(at) else { return };
-        let (old, octets) = (entry.system(), entry.octets);
-        let new = system(old);
-        entry.modseq = modseq;
-        entry.flags = Entry::with_flags(new, set.unwrap_or_else(|| entry.keywords()));
-        found.count(old, octets, false);
-        found.count(new, octets, true);
-    }
-
-    /// A membership ends; the message's octets are given back with its last one.
-    fn forget(&mut self, message: u32, membership: (u32, u32), octets: u32) {
-        let Some(all) = self.many.get_mut(&message) else {
-            self.octets = self.octets.saturating_sub(u64::from(octets));
-            self.messages = self.messages.saturating_sub(1);
-            return;
-        };
-        all.retain(|one| *one != membership);
-        if all.len() == 1 {
-            self.many.remove(&message);
+        for id in &delta.gone {
+            self.gone(*id);
         }
-    }
-
-    fn remove(&mut self, mailbox: u32, uids: &[u32], touched: &mut Vec<Touched>) {
-        let Some(found) = self.mailboxes.get_mut(&mailbox) else { return };
-        let mut gone: Vec<u32> = uids.to_vec();
-        gone.sort_unstable();
-        let Some(first) =
-            gone.first().map(|uid| found.entries.partition_point(|entry| entry.uid < *uid))
-        else {
-            return;
-        };
-        let tail = found.entries.split_off(first);
-        for entry in tail {
-            if gone.binary_search(&entry.uid).is_ok() {
-                found.count(entry.system(), entry.octets, false);
-                touched.push(Touched::Expunged(entry));
+        for (name, wanted) in &delta.subscribed {
+            if *wanted {
+                self.subscriptions.insert(name.clone());
             } else {
-                found.entries.push(entry);
+                self.subscriptions.remove(name);
+            }
+        }
+    }
+
+    fn add(&mut self, added: &Added) {
+        let Some(found) = self.mailboxes.get_mut(&added.mailbox) else { return };
+        found.push(added.entry);
+        if let Some(beside) = added.beside {
+            self.join(added.entry.message, beside, (added.mailbox, added.entry.uid));
+        }
+    }
+
+    /// A message has another membership beside a known one.
+    pub fn join(&mut self, message: u32, beside: (u32, u32), new: (u32, u32)) {
+        self.many.entry(message).or_insert_with(|| vec![beside]).push(new);
+    }
+
+    /// A membership ends.
+    fn leave(&mut self, message: u32, membership: (u32, u32)) {
+        if let Some(all) = self.many.get_mut(&message) {
+            all.retain(|one| *one != membership);
+            if all.len() == 1 {
+                self.many.remove(&message);
             }
         }
     }
 
     /// A mailbox is new or has changed its record.
-    pub fn mailbox(&mut self, id: u32, record: MailboxRecord, modseq: u64) {
+    pub fn mailbox(&mut self, id: u32, record: MailboxRecord) {
         self.names.retain(|_, other| *other != id);
         self.names.insert(record.name.clone(), id);
-        if let Some(found) = self.mailboxes.get_mut(&id) {
-            found.record = record;
-            found.highest_modseq = modseq;
-            return;
+        match self.mailboxes.get_mut(&id) {
+            Some(found) => {
+                found.highest_modseq = found.highest_modseq.max(record.modseq);
+                found.record = record;
+            }
+            None => {
+                self.mailboxes.insert(id, Mailbox::new(record));
+            }
         }
-        let uid_next = record.uid_next;
-        let new = Mailbox {
-            record,
-            entries: Vec::new(),
-            uid_next,
-            highest_modseq: modseq,
-            unseen: 0,
-            deleted: 0,
-            octets: 0,
-            recent_from: 1,
-        };
-        self.mailboxes.insert(id, new);
     }
 
-    fn gone(&mut self, mailbox: u32) {
-        self.names.retain(|_, other| *other != mailbox);
-        if let Some(found) = self.mailboxes.remove(&mailbox) {
+    fn gone(&mut self, id: u32) {
+        self.names.retain(|_, other| *other != id);
+        if let Some(found) = self.mailboxes.remove(&id) {
             for entry in &found.entries {
-                self.forget(entry.message, (mailbox, entry.uid), entry.octets);
+                self.leave(entry.message, (id, entry.uid));
             }
         }
     }
 }
 
-/// A change with what the planner knows besides, so that applying it looks nothing up.
-#[derive(Clone, Debug)]
-pub(crate) struct Applied {
-    pub change: Change,
-    /// A membership of the message, for [`Change::Flags`]; the first one, for a copy.
-    pub known: (u32, u32),
-    /// [`Change::Added`] of a message that has other memberships.
-    pub shares: bool,
-    /// [`Change::Mailbox`], opened.
-    pub mailbox: Option<MailboxRecord>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
-impl From<Change> for Applied {
-    fn from(change: Change) -> Self {
-        Self { change, known: (0, 0), shares: false, mailbox: None }
+    fn entry(uid: u32, system: u8) -> Entry {
+        let flags = Entry::with_flags(system, 0);
+        Entry { modseq: 1, uid, message: uid, thread: 1, octets: 10, date: 0, flags }
+    }
+
+    fn mailbox(uids: &[u32]) -> Mailbox {
+        let name = MailboxName::inbox();
+        let record = MailboxRecord { name, uid_validity: 1, special_use: None, modseq: 1 };
+        let mut mailbox = Mailbox::new(record);
+        for uid in uids {
+            mailbox.push(entry(*uid, 0));
+        }
+        mailbox
+    }
+
+    #[test]
+    fn an_entry_has_32_octets() {
+        assert_eq!(size_of::<Entry>(), 32);
+    }
+
+    #[test]
+    fn counters_follow_the_flags() {
+        let mut mailbox = mailbox(&[1, 2, 9]);
+        let touched = mailbox.flag(2, &[(2, 1), (3, 1), (9, 16)]);
+        assert_eq!(touched.to_string(), "2,9");
+        assert_eq!((mailbox.unseen, mailbox.deleted, mailbox.octets), (2, 1, 30));
+        mailbox.remove(&[9]);
+        assert_eq!((mailbox.unseen, mailbox.deleted, mailbox.octets), (1, 0, 20));
+    }
+
+    proptest! {
+        #[test]
+        fn removing_is_filtering(uids: BTreeSet<u8>, gone: BTreeSet<u8>) {
+            let uids: Vec<u32> = uids.into_iter().map(|uid| u32::from(uid) + 1).collect();
+            let gone: Vec<u32> = gone.into_iter().map(|uid| u32::from(uid) + 1).collect();
+            let mut mailbox = mailbox(&uids);
+            let removed: Vec<u32> = mailbox.remove(&gone).iter().map(|entry| entry.uid).collect();
+            let left: Vec<u32> = mailbox.entries.iter().map(|entry| entry.uid).collect();
+            let (there, not): (Vec<u32>, Vec<u32>) =
+                uids.iter().partition(|uid| gone.contains(uid));
+            prop_assert_eq!((removed, left), (there, not));
+            prop_assert_eq!(mailbox.unseen as usize, mailbox.entries.len());
+        }
     }
 }

@@ -6,13 +6,16 @@
 use crate::{
     Account, Error, MailboxInfo, Refused,
     account::Inner,
-    change::Member,
-    codec::{Reader, Writer},
     keys,
-    state::{Entry, Mailbox, State, Touched},
+    plan::Effective,
+    state::{Entry, Mailbox, State},
+    watch::Watch,
 };
 use mail::{Keyword, MailboxId, MessageId, ModSeq, NumberSet, SystemFlags, ThreadId, Uid};
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
+
+/// Flag changes told by one poll; the rest is told by the next.
+const FLAGS_TOLD_MAX: usize = 10_000;
 
 /// What numbers of a set mean.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,56 +70,18 @@ pub enum Update {
     Gone,
 }
 
-/// A session's view of one mailbox.
+/// A session's view of one mailbox. Its state lives beside the account's, under the same lock.
 pub struct View {
     pub(crate) account: Arc<Account>,
     pub(crate) mailbox: u32,
+    pub(crate) number: u64,
     read_only: bool,
-    /// Commits up to this one are digested.
-    seen: u64,
-    /// Uids below this one were told.
-    told_next: u32,
-    /// Messages from this Uid on are `\Recent` here.
-    recent_from: u32,
-    /// Recent messages up to this Uid, excluded.
-    recent_to: u32,
-    /// Expunged and not yet told, by Uid.
-    zombies: Vec<Entry>,
-    /// Flags changed and not yet told.
-    changed: BTreeSet<u32>,
-    /// Own commits that are not told again.
-    own: BTreeSet<u64>,
-    gone: bool,
-    /// Fell too far behind to know what was expunged.
-    lost: bool,
 }
 
-/// A member from an index entry.
-pub(crate) fn member(
-    entry: &Entry,
-    (uid, modseq): (u32, u64),
-    system: u8,
-    keywords: Vec<u32>,
-) -> Member {
-    Member {
-        uid,
-        message: entry.message,
-        modseq,
-        system,
-        keywords,
-        octets: entry.octets,
-        date: entry.date.into(),
-        thread: entry.thread,
+impl Drop for View {
+    fn drop(&mut self) {
+        self.account.inner().watches.close(self.number);
     }
-}
-
-/// Expunged (Uid, message) pairs as a value.
-pub(crate) fn tombstones(gone: &[(u32, u32)]) -> bytes::Bytes {
-    let mut to = Writer::default();
-    for (uid, message) in gone {
-        to.number((*uid).into()).number((*message).into());
-    }
-    to.done()
 }
 
 fn count(number: usize) -> u32 {
@@ -124,47 +89,90 @@ fn count(number: usize) -> u32 {
 }
 
 /// A view's numbers, worked out under the account's lock.
+#[derive(Clone, Copy)]
 pub(crate) struct Numbered<'a> {
     live: &'a [Entry],
     zombies: &'a [Entry],
 }
 
 impl<'a> Numbered<'a> {
+    pub fn of(mailbox: Option<&'a Mailbox>, watch: &'a Watch) -> Self {
+        let live = mailbox.map_or(&[][..], |mailbox| {
+            let told = mailbox.entries.partition_point(|entry| entry.uid < watch.told_next);
+            mailbox.entries.get(..told).unwrap_or_default()
+        });
+        Self { live, zombies: &watch.zombies }
+    }
     fn len(&self) -> u32 {
         count(self.live.len() + self.zombies.len())
     }
     /// How many told messages have a lower Uid.
-    fn below(&self, uid: u32) -> usize {
-        self.live.partition_point(|entry| entry.uid < uid)
-            + self.zombies.partition_point(|entry| entry.uid < uid)
+    fn below(&self, uid: u32) -> u32 {
+        let live = self.live.partition_point(|entry| entry.uid < uid);
+        count(live + self.zombies.partition_point(|entry| entry.uid < uid))
     }
-    /// The entry of a sequence number, and whether it is expunged.
-    fn entry(&self, sequence: u32) -> Option<(&'a Entry, bool)> {
-        let at = (sequence as usize).checked_sub(1)?;
-        if self.zombies.is_empty() {
-            return self.live.get(at).map(|entry| (entry, false));
-        }
-        // The sequence numbers of the expunged grow with them.
-        let place = |zombie: &Entry| self.live.partition_point(|entry| entry.uid < zombie.uid);
+    /// Where a sequence number (from 1) is in either list.
+    fn place(&self, sequence: u32) -> (usize, usize) {
+        let at = (sequence as usize).saturating_sub(1);
+        // A zombie's own number is its place among the zombies and the live ones before it; these
+        // numbers grow from zombie to zombie.
+        let live_before = |zombie: &Entry| self.live.partition_point(|e| e.uid < zombie.uid);
         let (mut low, mut high) = (0, self.zombies.len());
         while low < high {
             let middle = usize::midpoint(low, high);
             let Some(zombie) = self.zombies.get(middle) else { break };
-            match (place(zombie) + middle).cmp(&at) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Equal => return Some((zombie, true)),
-                std::cmp::Ordering::Greater => high = middle,
+            if live_before(zombie) + middle < at {
+                low = middle + 1;
+            } else {
+                high = middle;
             }
         }
-        self.live.get(at - low).map(|entry| (entry, false))
+        (at.saturating_sub(low), low)
+    }
+    /// Rows from a sequence number to another, both included: (number, entry, whether expunged).
+    fn rows(self, first: u32, last: u32) -> impl Iterator<Item = (u32, &'a Entry, bool)> {
+        let (mut live, mut zombie) = self.place(first);
+        (first..=last).map_while(move |sequence| {
+            let next = (self.live.get(live), self.zombies.get(zombie));
+            let dead = match next {
+                (Some(alive), Some(dead)) => dead.uid < alive.uid,
+                (None, Some(_)) => true,
+                (Some(_), None) => false,
+                (None, None) => return None,
+            };
+            if dead {
+                zombie += 1;
+                next.1.map(|entry| (sequence, entry, true))
+            } else {
+                live += 1;
+                next.0.map(|entry| (sequence, entry, false))
+            }
+        })
     }
     fn range(&self, (first, last): (u32, u32), numbers: Numbers) -> (u32, u32) {
         match numbers {
             Numbers::Sequence => (first.max(1), last.min(self.len())),
             Numbers::Uid => {
-                (count(self.below(first)) + 1, count(self.below(last.saturating_add(1))))
+                let end = last.checked_add(1).map_or(self.len(), |next| self.below(next));
+                (self.below(first).saturating_add(1), end)
             }
         }
+    }
+    /// Rows of a set, ascending.
+    pub fn of_set(
+        self,
+        set: &NumberSet,
+        numbers: Numbers,
+        from: u32,
+    ) -> impl Iterator<Item = (u32, &'a Entry, bool)> {
+        set.ranges().iter().flat_map(move |range| {
+            let (first, last) = self.range(*range, numbers);
+            self.rows(first.max(from), last)
+        })
+    }
+    fn recent(&self, watch: &Watch) -> u32 {
+        let of = |(from, to): &(u32, u32)| self.below(*to) - self.below(*from);
+        watch.recent.iter().map(of).sum()
     }
 }
 
@@ -175,94 +183,40 @@ impl Account {
     /// [`Refused::NoSuchMailbox`].
     pub fn select(self: &Arc<Self>, mailbox: MailboxId, read_only: bool) -> Result<View, Error> {
         let mut inner = self.inner();
-        let seen = inner.state.modseq;
+        let inner = &mut *inner;
         let found = inner.state.mailboxes.get_mut(&mailbox.0).ok_or(Refused::NoSuchMailbox)?;
-        let (recent_from, told_next) = (found.recent_from, found.uid_next);
-        if !read_only {
-            found.recent_from = told_next;
+        let watch = Watch::new(mailbox.0, found.uid_next, found.recent_from);
+        if !read_only && found.recent_from < found.uid_next {
+            found.recent_from = found.uid_next;
+            inner.state.recent_moved.insert(mailbox.0);
         }
-        drop(inner);
-        Ok(View {
-            account: Arc::clone(self),
-            mailbox: mailbox.0,
-            read_only,
-            seen,
-            told_next,
-            recent_from,
-            recent_to: told_next,
-            zombies: Vec::new(),
-            changed: BTreeSet::new(),
-            own: BTreeSet::new(),
-            gone: false,
-            lost: false,
-        })
+        let number = inner.watches.open(watch);
+        Ok(View { account: Arc::clone(self), mailbox: mailbox.0, number, read_only })
+    }
+}
+
+fn row(state: &State, watch: &Watch, sequence: u32, entry: &Entry) -> Row {
+    Row {
+        sequence,
+        uid: Uid(entry.uid),
+        message: MessageId(entry.message),
+        thread: ThreadId(entry.thread),
+        modseq: ModSeq(entry.modseq),
+        system: SystemFlags(entry.system()),
+        recent: watch.is_recent(entry.uid),
+        keywords: state.keywords.names_of(entry.keywords()),
+        octets: entry.octets,
+        internal_date: entry.date.into(),
     }
 }
 
 impl View {
-    /// Takes in what was committed since the last look; the session's numbers do not move by it.
-    pub(crate) fn digest(&mut self, state: &State) {
-        if self.seen < state.ring_floor && self.seen < state.modseq {
-            self.lost = true;
-        }
-        let from = state.ring.partition_point(|(modseq, ..)| *modseq <= self.seen);
-        for (modseq, mailbox, touched) in state.ring.range(from..) {
-            if *mailbox != self.mailbox {
-                continue;
-            }
-            let own = self.own.remove(modseq);
-            for what in touched.iter() {
-                match what {
-                    Touched::Flags(uid) if !own && *uid < self.told_next => {
-                        self.changed.insert(*uid);
-                    }
-                    Touched::Flags(_) => {}
-                    Touched::Expunged(entry) if entry.uid < self.told_next => {
-                        self.changed.remove(&entry.uid);
-                        let at = self.zombies.partition_point(|other| other.uid < entry.uid);
-                        self.zombies.insert(at, *entry);
-                    }
-                    Touched::Expunged(_) => {}
-                }
-            }
-        }
-        self.seen = state.modseq;
-        self.gone = !state.mailboxes.contains_key(&self.mailbox);
-    }
-
-    pub(crate) fn numbered<'a>(&'a self, mailbox: Option<&'a Mailbox>) -> Numbered<'a> {
-        let live = mailbox.map_or(&[][..], |mailbox| {
-            let told = mailbox.entries.partition_point(|entry| entry.uid < self.told_next);
-            mailbox.entries.get(..told).unwrap_or_default()
-        });
-        Numbered { live, zombies: &self.zombies }
-    }
-
-    fn with<T>(&mut self, look: impl FnOnce(&Self, &Inner, &Numbered<'_>) -> T) -> T {
-        let account = Arc::clone(&self.account);
-        let inner = account.inner();
-        self.digest(&inner.state);
-        let numbered = self.numbered(inner.state.mailboxes.get(&self.mailbox));
-        look(self, &inner, &numbered)
-    }
-
-    fn row(&self, state: &State, sequence: u32, entry: &Entry) -> Row {
-        Row {
-            sequence,
-            uid: Uid(entry.uid),
-            message: MessageId(entry.message),
-            thread: ThreadId(entry.thread),
-            modseq: ModSeq(entry.modseq),
-            system: SystemFlags(entry.system()),
-            recent: self.is_recent(entry.uid),
-            keywords: state.keywords.names_of(entry.keywords()),
-            octets: entry.octets,
-            internal_date: entry.date.into(),
-        }
-    }
-
-    const fn is_recent(&self, uid: u32) -> bool {
-        uid >= self.recent_from && uid < self.recent_to
+    /// Looks at the numbers as they were told.
+    fn look<T>(&self, nothing: T, look: impl FnOnce(&State, &Watch, Numbered<'_>) -> T) -> T {
+        let inner = self.account.inner();
+        let Some(watch) = inner.watches.find(self.number) else { return nothing };
+        let mailbox = inner.state.mailboxes.get(&self.mailbox);
+        look(&inner.state, watch, Numbered::of(mailbox, watch))
     }
 
     /// The mailbox.
@@ -287,31 +241,29 @@ impl View {
     }
     /// Messages, as told.
     #[must_use]
-    pub fn exists(&mut self) -> u32 {
-        self.with(|_, _, numbered| numbered.len())
+    pub fn exists(&self) -> u32 {
+        self.look(0, |_, _, numbered| numbered.len())
     }
     /// Recent messages of this view, as told.
     #[must_use]
-    pub fn recent(&mut self) -> u32 {
-        self.with(|view, _, numbered| {
-            count(numbered.below(view.recent_to) - numbered.below(view.recent_from))
-        })
+    pub fn recent(&self) -> u32 {
+        self.look(0, |_, watch, numbered| numbered.recent(watch))
     }
     /// The largest Uid told; 0 when the view is empty. For `*`.
     #[must_use]
     pub fn uid_max(&mut self) -> Uid {
-        self.with(|_, _, numbered| {
-            let last = numbered.entry(numbered.len());
-            Uid(last.map_or(0, |(entry, _)| entry.uid))
+        self.look(Uid(0), |_, _, numbered| {
+            let last = numbered.rows(numbered.len(), u32::MAX).next();
+            Uid(last.map_or(0, |(_, entry, _)| entry.uid))
         })
     }
     /// Sequence number of the first message without `\Seen`.
     #[must_use]
     pub fn first_unseen(&mut self) -> Option<u32> {
-        self.with(|_, _, numbered| {
+        self.look(None, |_, _, numbered| {
             let unseen = |entry: &&Entry| entry.system() & SystemFlags::SEEN.0 == 0;
             let first = numbered.live.iter().find(unseen)?;
-            Some(count(numbered.below(first.uid)) + 1)
+            Some(numbered.below(first.uid) + 1)
         })
     }
     /// Keywords used in the account (for FLAGS and PERMANENTFLAGS).
@@ -320,9 +272,9 @@ impl View {
         self.account.inner().state.keywords.names().to_vec()
     }
     /// Rows of the set that the view was told of, ascending, from sequence number `from` on, at
-    /// most
-    /// `rows_max`; rows expunged meanwhile and not yet told are among them. Call again with the
+    /// most `rows_max`; rows expunged meanwhile and not yet told are among them. Call again with the
     /// last row's `sequence + 1` for more: numbers stay put until [`View::poll`].
+    #[must_use]
     pub fn rows(
         &mut self,
         set: &NumberSet,
@@ -330,124 +282,115 @@ impl View {
         from: u32,
         rows_max: usize,
     ) -> Vec<Row> {
-        self.with(|view, inner, numbered| {
-            let mut rows = Vec::new();
-            for range in set.ranges() {
-                let (first, last) = numbered.range(*range, numbers);
-                for sequence in first.max(from)..=last {
-                    if rows.len() >= rows_max {
-                        return rows;
-                    }
-                    if let Some((entry, _)) = numbered.entry(sequence) {
-                        rows.push(view.row(&inner.state, sequence, entry));
-                    }
-                }
-            }
-            rows
+        self.look(Vec::new(), |state, watch, numbered| {
+            let found = numbered.of_set(set, numbers, from).take(rows_max);
+            found.map(|(sequence, entry, _)| row(state, watch, sequence, entry)).collect()
+        })
+    }
+    /// As [`View::rows`] by Uid, without those expunged.
+    pub(crate) fn live_rows(&self, uids: &NumberSet) -> Vec<Row> {
+        self.look(Vec::new(), |state, watch, numbered| {
+            let found = numbered.of_set(uids, Numbers::Uid, 1).filter(|(_, _, dead)| !dead);
+            found.map(|(sequence, entry, _)| row(state, watch, sequence, entry)).collect()
         })
     }
     /// Whether the message of that Uid was expunged and the view not yet told.
     #[must_use]
     pub fn is_expunged(&mut self, uid: Uid) -> bool {
-        self.with(|view, _, _| view.zombies.binary_search_by_key(&uid.0, |e| e.uid).is_ok())
+        self.look(false, |_, watch, _| {
+            watch.zombies.binary_search_by_key(&uid.0, |entry| entry.uid).is_ok()
+        })
     }
 
     /// What the session has not been told. With `expunges` false (RFC 9051 §5.5: FETCH, STORE,
     /// SEARCH by sequence number) expunged messages are kept for later. Changes that this view made
-    /// itself and answered are left out.
+    /// itself and answered are left out. Flag changes past some thousands are told by the next
+    /// poll.
     pub fn poll(&mut self, expunges: bool) -> Vec<Update> {
-        let account = Arc::clone(&self.account);
-        let inner = account.inner();
-        if !self.has_news(&inner) {
-            return Vec::new();
-        }
-        self.digest(&inner.state);
-        let mailbox = inner.state.mailboxes.get(&self.mailbox);
-        if self.gone || self.lost || account.is_broken() {
+        let mut inner = self.account.inner();
+        let inner = &mut *inner;
+        let Some(watch) = inner.watches.find_mut(self.number) else { return vec![Update::Gone] };
+        let Some(mailbox) = inner.state.mailboxes.get_mut(&self.mailbox) else {
+            return vec![Update::Gone];
+        };
+        if self.account.is_stopped() {
             return vec![Update::Gone];
         }
         let mut updates = Vec::new();
-        if expunges && !self.zombies.is_empty() {
-            let numbered = self.numbered(mailbox);
-            let told = self.zombies.iter().rev();
-            let told = told.map(|entry| (count(numbered.below(entry.uid)) + 1, Uid(entry.uid)));
+        if expunges && !watch.zombies.is_empty() {
+            let numbered = Numbered::of(Some(mailbox), watch);
+            let told = watch.zombies.iter().rev();
+            let told = told.map(|entry| (numbered.below(entry.uid) + 1, Uid(entry.uid)));
             updates.push(Update::Expunged(told.collect()));
-            self.zombies = Vec::new();
+            watch.zombies = Vec::new();
         }
-        if let Some(mailbox) = mailbox.filter(|mailbox| mailbox.uid_next > self.told_next) {
-            let before = self.numbered(Some(mailbox)).len();
-            self.told_next = mailbox.uid_next;
-            let numbered = self.numbered(Some(mailbox));
+        if mailbox.uid_next > watch.told_next {
+            let before = Numbered::of(Some(mailbox), watch).len();
+            watch.told_next = mailbox.uid_next;
+            if !self.read_only && mailbox.recent_from < mailbox.uid_next {
+                watch.take_recent(mailbox.recent_from, mailbox.uid_next);
+                mailbox.recent_from = mailbox.uid_next;
+                inner.state.recent_moved.insert(self.mailbox);
+            }
+            let numbered = Numbered::of(Some(mailbox), watch);
             if numbered.len() > before {
-                let exists = numbered.len();
-                self.take_recent(&account, mailbox.uid_next);
-                let numbered = self.numbered(Some(mailbox));
-                let recent = numbered.below(self.recent_to) - numbered.below(self.recent_from);
-                updates.push(Update::Exists { exists, recent: count(recent) });
+                let (exists, recent) = (numbered.len(), numbered.recent(watch));
+                updates.push(Update::Exists { exists, recent });
             }
         }
-        let changed = std::mem::take(&mut self.changed);
-        let numbered = self.numbered(mailbox);
-        for uid in changed {
-            if let Some(entry) = mailbox.and_then(|mailbox| mailbox.entry(uid)) {
-                let sequence = count(numbered.below(uid)) + 1;
-                updates.push(Update::Flags(self.row(&inner.state, sequence, entry)));
-            }
+        if !watch.changed.is_empty() {
+            let changed = watch.take_changed();
+            self.tell_flags(inner, &changed, &mut updates);
         }
-        drop(inner);
-        self.give_recent();
         updates
     }
 
-    fn take_recent(&mut self, _account: &Account, uid_next: u32) {
-        if !self.read_only {
-            self.recent_to = uid_next;
+    fn tell_flags(&self, inner: &mut Inner, changed: &NumberSet, updates: &mut Vec<Update>) {
+        let mailbox = inner.state.mailboxes.get(&self.mailbox);
+        let Some(watch) = inner.watches.find_mut(self.number) else { return };
+        let mut told = 0;
+        let mut rest = None;
+        let numbered = Numbered::of(mailbox, watch);
+        for (sequence, entry, dead) in numbered.of_set(changed, Numbers::Uid, 1) {
+            if told >= FLAGS_TOLD_MAX {
+                rest = Some(entry.uid);
+                break;
+            }
+            if !dead {
+                updates.push(Update::Flags(row(&inner.state, watch, sequence, entry)));
+                told += 1;
+            }
         }
-    }
-
-    /// Messages told here as recent are not recent to the next session.
-    fn give_recent(&self) {
-        if self.read_only {
-            return;
-        }
-        let mut inner = self.account.inner();
-        if let Some(mailbox) = inner.state.mailboxes.get_mut(&self.mailbox) {
-            mailbox.recent_from = mailbox.recent_from.max(self.recent_to);
+        if let Some(from) = rest {
+            let later = changed.ranges().iter().filter(|(_, last)| *last >= from);
+            let later = NumberSet::of(later.map(|(first, last)| ((*first).max(from), *last)));
+            watch.changed.push(Arc::new(later));
         }
     }
 
     /// Whether expunged messages were kept for later by polls without expunges.
     #[must_use]
     pub fn holds_back(&self) -> bool {
-        !self.zombies.is_empty()
+        self.look(false, |_, watch, _| !watch.zombies.is_empty())
     }
-    /// Whether a poll may tell something.
-    fn has_news(&self, inner: &Inner) -> bool {
-        let mailbox = inner.state.mailboxes.get(&self.mailbox);
-        self.seen != inner.state.modseq
-            || !self.changed.is_empty()
-            || !self.zombies.is_empty()
-            || mailbox.is_none_or(|mailbox| mailbox.uid_next > self.told_next)
-            || self.account.is_broken()
-    }
-
     /// Ready when [`View::poll`] may have something. Cancel-safe.
     pub async fn wait(&self) {
-        let news = self.has_news(&self.account.inner());
-        if !news {
-            self.account.wait(ModSeq(self.seen)).await;
-        }
-    }
-
-    /// A commit of this view whose answer tells all: its polls leave it out.
-    pub(crate) fn answered(&mut self, modseq: u64) {
-        if modseq > self.seen {
-            self.own.insert(modseq);
+        loop {
+            let listener = self.account.event.listen();
+            {
+                let inner = self.account.inner();
+                let watch = inner.watches.find(self.number);
+                let news = watch.is_none_or(|watch| watch.has_news(&inner.state));
+                if news || self.account.is_stopped() {
+                    return;
+                }
+            }
+            listener.await;
         }
     }
 
     /// Uids expunged from this mailbox after `since` (RFC 7162 §3.2.5 VANISHED (EARLIER)), of
-    /// `known` if given. Tombstones are kept as long as the mailbox.
+    /// `known` if given. Tombstones are kept as long as the account.
     ///
     /// # Errors
     /// The store's.
@@ -456,57 +399,33 @@ impl View {
         since: ModSeq,
         known: Option<&NumberSet>,
     ) -> Result<NumberSet, Error> {
-        const PAGE: usize = 1_000;
-        let mut uids = Vec::new();
-        let mut from = since.0.saturating_add(1);
+        let from = keys::expunged(self.mailbox, since.0.saturating_add(1)).bytes();
         let to = match self.mailbox.checked_add(1) {
-            Some(next) => keys::expunged(next, 0),
+            Some(next) => keys::expunged(next, 0).bytes(),
             None => keys::all(keys::tag::EXPUNGED).1,
         };
-        loop {
-            let scan = store::Scan {
-                account: self.account.id.0,
-                from: keys::expunged(self.mailbox, from),
-                to: to.clone(),
-                reverse: false,
-                entries_max: PAGE,
-            };
-            let page = self.account.shared.kv.scan(scan).await?;
-            for (_, value) in &page {
-                let mut from = Reader(value);
-                while let (Some(uid), Some(_)) = (from.number32(), from.number32()) {
-                    uids.push(uid);
-                }
-            }
-            let last = page.last().and_then(|(key, _)| key.last_chunk().copied());
-            match last.map(u64::from_be_bytes) {
-                Some(last) if page.len() == PAGE => from = last.saturating_add(1),
-                _ => break,
-            }
-        }
-        uids.retain(|uid| known.is_none_or(|known| known.contains(*uid)));
+        let mut uids = Vec::new();
+        self.account
+            .each_between(from, to, |_, value| {
+                let gone = crate::edit::read_tombstones(value)?.into_iter().map(|(uid, _)| uid);
+                uids.extend(gone.filter(|uid| known.is_none_or(|known| known.contains(*uid))));
+                Some(())
+            })
+            .await?;
         Ok(NumberSet::of_numbers(uids))
     }
 
-    /// Entries of a set that are neither expunged nor about to be, with their sequence numbers.
-    pub(crate) fn entries(
+    /// Told entries of a set that are neither expunged nor about to be.
+    pub(crate) fn effective(
         &self,
         inner: &Inner,
         set: &NumberSet,
         numbers: Numbers,
-    ) -> Vec<(u32, crate::plan::Effective)> {
-        let numbered = self.numbered(inner.state.mailboxes.get(&self.mailbox));
-        let mut found = Vec::new();
-        for range in set.ranges() {
-            let (first, last) = numbered.range(*range, numbers);
-            for sequence in first..=last {
-                if let Some((entry, false)) = numbered.entry(sequence)
-                    && let Some(effective) = inner.plan.effective(self.mailbox, entry)
-                {
-                    found.push((sequence, effective));
-                }
-            }
-        }
-        found
+    ) -> Vec<Effective> {
+        let Some(watch) = inner.watches.find(self.number) else { return Vec::new() };
+        let mailbox = inner.state.mailboxes.get(&self.mailbox);
+        let found = Numbered::of(mailbox, watch).of_set(set, numbers, 1);
+        let living = found.filter(|(_, _, dead)| !dead);
+        living.filter_map(|(_, entry, _)| inner.plan.effective(self.mailbox, entry)).collect()
     }
 }
