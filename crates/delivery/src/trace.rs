@@ -67,6 +67,7 @@ impl Received<'_> {
         // A name may be anything: what is not of a domain's letters is left out of the field.
         let is_plain = |c: &char| c.is_alphanumeric() || "-_.:[]".contains(*c);
         let hello: String = self.origin.hello.chars().filter(is_plain).take(255).collect();
+        let hello = if hello.is_empty() { "unknown" } else { &hello };
         let _ = write!(
             out,
             "Return-Path: <{from}>\r\nReceived: from {hello} ([{client}])\r\n\

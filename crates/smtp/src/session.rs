@@ -128,6 +128,11 @@ impl Session {
         self.out.put(format!("{code}{separator}{status}{space}{text}\r\n").as_bytes());
     }
 
+    /// Says how a message or a recipient's copy of it fared: not the peer's error.
+    fn outcome(&mut self, reply: Reply) {
+        self.line(reply.code, false, reply.status, reply.text);
+    }
+
     /// Answers a command.
     pub(crate) fn reply(&mut self, reply: Reply) {
         self.line(reply.code, false, reply.status, reply.text);
@@ -174,11 +179,13 @@ impl Session {
             }
             return None;
         };
+        if end >= octets_max {
+            // As above, however the line was cut into packets.
+            self.close_with(reply::LINE_TOO_LONG);
+            return None;
+        }
         let line = self.input.split_to(end + 1);
         self.release();
-        if line.len() > octets_max {
-            return Some(Err(reply::LINE_TOO_LONG));
-        }
         let Some(text) = line.strip_suffix(b"\r\n") else {
             return Some(Err(reply::BARE_LINE_END));
         };
@@ -363,13 +370,13 @@ impl Session {
     fn answer_all(&mut self, replies: &[Reply]) {
         if self.options.kind == Kind::Lmtp {
             for reply in replies {
-                self.reply(*reply);
+                self.outcome(*reply);
             }
             return;
         }
         // One that can be tried again speaks for all: the sender keeps the message.
         let worst = replies.iter().copied().filter(Reply::is_error).min_by_key(|r| r.code);
-        self.reply(worst.unwrap_or(reply::ACCEPTED));
+        self.outcome(worst.unwrap_or(reply::ACCEPTED));
     }
 
     fn asked(&mut self) -> Option<Then> {
