@@ -1,7 +1,7 @@
 //! What a session asks of the world, and what it hears.
 
 use crate::maildrop::Message;
-use mail::{NumberSet, UidValidity};
+use mail::{AccountId, NumberSet, UidValidity};
 use wire::auth::Ask;
 
 /// An effect.
@@ -36,6 +36,8 @@ pub enum Effect {
 /// INBOX as the session will see it to its end.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Opened {
+    /// The account, a part of unique-ids.
+    pub account: AccountId,
     /// Its UIDVALIDITY, a part of unique-ids.
     pub uid_validity: UidValidity,
     /// Its messages, by Uid.

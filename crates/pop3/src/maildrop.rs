@@ -4,7 +4,7 @@ use crate::{
     effect::Opened,
     reply::{self, Reply},
 };
-use mail::{MessageId, NumberSet, Uid, UidValidity};
+use mail::{AccountId, MessageId, NumberSet, Uid, UidValidity};
 
 /// A message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +30,7 @@ pub(crate) enum Listed {
 /// The messages of a session and what it did to them.
 #[derive(Debug)]
 pub(crate) struct Maildrop {
+    account: AccountId,
     uid_validity: UidValidity,
     messages: Box<[(Message, u8)]>,
 }
@@ -37,7 +38,7 @@ pub(crate) struct Maildrop {
 impl Maildrop {
     pub fn new(opened: Opened) -> Self {
         let messages = opened.messages.into_iter().map(|message| (message, 0)).collect();
-        Self { uid_validity: opened.uid_validity, messages }
+        Self { account: opened.account, uid_validity: opened.uid_validity, messages }
     }
 
     /// Messages that are not marked as deleted, and the sum of their octets.
@@ -107,13 +108,15 @@ impl Maildrop {
     }
 
     /// A message's line in a listing. Its unique-id (RFC 1939 §7: 1 to 70 printable characters that
-    /// "never" come back) is made of INBOX's UIDVALIDITY, which differs when an account of that name
-    /// is made anew, and of the message's permanent id.
+    /// "never" come back) is made of INBOX's UIDVALIDITY and the account's number, which differ when
+    /// an account of that name is made anew, here or on a new server, and of the message's permanent
+    /// id.
     pub fn line(&self, number: u32, message: &Message, listed: Listed) -> String {
         match listed {
             Listed::Sizes => format!("{number} {}", message.octets),
             Listed::UniqueIds => {
-                format!("{number} {:08x}{:08x}", self.uid_validity.0, message.id.0)
+                let Self { account, uid_validity, .. } = self;
+                format!("{number} {:08x}{:x}.{:x}", uid_validity.0, account.0, message.id.0)
             }
         }
     }
@@ -126,7 +129,7 @@ mod tests {
     fn maildrop() -> Maildrop {
         let message = |uid, octets| Message { uid: Uid(uid), id: MessageId(uid + 100), octets };
         let messages = vec![message(3, 10), message(4, 20), message(9, u32::MAX)];
-        Maildrop::new(Opened { uid_validity: UidValidity(0xabc), messages })
+        Maildrop::new(Opened { account: AccountId(18), uid_validity: UidValidity(0xabc), messages })
     }
 
     #[test]
@@ -156,6 +159,6 @@ mod tests {
         let (number, message) = maildrop.next(2).unwrap();
         assert_eq!(maildrop.line(number, &message, Listed::Sizes), "2 20");
         let id = maildrop.line(number, &message, Listed::UniqueIds);
-        assert_eq!(id, "2 00000abc00000068");
+        assert_eq!(id, "2 00000abc12.68");
     }
 }

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use mail::{MessageId, Uid, UidValidity};
+use mail::{AccountId, MessageId, Uid, UidValidity};
 use pop3::{Effect, Limits, Message, Opened, Options, Refusal, Session};
 use std::sync::Arc;
 use wire::{
@@ -56,7 +56,7 @@ impl World {
             octets: u32::try_from(octets.len()).unwrap(),
         };
         let messages = (0..).zip(&self.messages).map(message).collect();
-        Opened { uid_validity: UidValidity(0x65_00_00_01), messages }
+        Opened { account: AccountId(7), uid_validity: UidValidity(0x65_00_00_01), messages }
     }
 
     fn read(&self, message: Message, offset: u32) -> &[u8] {

@@ -155,9 +155,10 @@ impl Pop3 {
         // After the lock: what the session before erased is not listed.
         let inbox = account.mailbox(&MailboxName::inbox()).ok_or(Refusal::Unavailable)?;
         let messages = list(account.select(inbox.id, true)?).await;
+        let opened = Opened { account: account.id(), uid_validity: inbox.uid_validity, messages };
         let open = Open { account, inbox: inbox.id, reading: None, _lock: lock };
         self.open = Some(Box::new(open));
-        Ok(Opened { uid_validity: inbox.uid_validity, messages })
+        Ok(opened)
     }
 
     async fn read(&mut self, message: Message, offset: u32) -> Result<Bytes, Stop> {
