@@ -1,7 +1,9 @@
 """Python's own client and IMAPClient, over TLS and STARTTLS."""
 
+import asyncio
 import imaplib
 
+import aioimaplib
 import imapclient
 import pytest
 from imap_wire import letter
@@ -96,3 +98,22 @@ def test_imapclient(palomar, account, tls):
         client.unselect_folder()
         client.delete_folder("Räume & Zeiten")
         client.logout()
+
+
+def test_aioimaplib_hears_new_mail_while_idle(palomar, account):
+    async def session():
+        client = aioimaplib.IMAP4_SSL("localhost", palomar.ports["imaps"], ssl_context=palomar.tls)
+        await client.wait_hello_from_server()
+        await client.login(account.address, account.password)
+        await client.select("INBOX")
+        idle = await client.idle_start(timeout=60)
+        with palomar.imap(account) as other:
+            assert other.append("INBOX", None, None, letter())[0] == "OK"
+        assert b"1 EXISTS" in await client.wait_server_push(30)
+        client.idle_done()
+        await asyncio.wait_for(idle, 30)
+        kind, lines = await client.uid("fetch", "1", "(BODY.PEEK[])")
+        assert kind == "OK" and letter() in [bytes(line) for line in lines]
+        await client.logout()
+
+    asyncio.run(session())

@@ -401,6 +401,8 @@ def test_append_limit(imap):
 
 def test_quota(palomar, account, imap):
     client = imap(select=None)
+    assert client.ok("GETQUOTAROOT INBOX").untagged == [b"* QUOTAROOT INBOX"]
+    assert client.no("GETQUOTAROOT Nowhere").code == b"NONEXISTENT"
     palomar.cli("quota", "set", account.address, "--octets", "100000")
     answer = client.ok("GETQUOTAROOT INBOX")
     assert answer.of(b"QUOTAROOT") == [b'INBOX "User quota"']

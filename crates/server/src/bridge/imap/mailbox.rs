@@ -167,10 +167,6 @@ impl Imap {
     /// One root for the whole account; resources without limit are not told (RFC 9208 §4.2.1).
     pub(super) fn quota(&self, session: &mut Session, mailbox: Option<&str>) -> Result<Done, Stop> {
         let account = self.account()?;
-        if let Some(mailbox) = mailbox {
-            let info = account.mailbox(&name(mailbox)?).ok_or(Refusal::NoSuchMailbox)?;
-            session.reply().quota_root(info.name.as_str(), &[QUOTA_ROOT]);
-        }
         let quota = account.quota();
         let storage = quota.octets_max.map(|max| QuotaResource {
             name: "STORAGE",
@@ -183,6 +179,15 @@ impl Imap {
             limit,
         });
         let resources: Vec<_> = storage.into_iter().chain(messages).collect();
+        if let Some(mailbox) = mailbox {
+            let info = account.mailbox(&name(mailbox)?).ok_or(Refusal::NoSuchMailbox)?;
+            // QUOTA's list of resources must not be empty (RFC 9208 §7): no limit, no root.
+            let roots: &[&str] = if resources.is_empty() { &[] } else { &[QUOTA_ROOT] };
+            session.reply().quota_root(info.name.as_str(), roots);
+            if resources.is_empty() {
+                return Ok(Done::Ok(None));
+            }
+        }
         session.reply().quota(QUOTA_ROOT, &resources);
         Ok(Done::Ok(None))
     }
