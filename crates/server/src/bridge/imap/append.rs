@@ -11,6 +11,11 @@ use imap::{
     types::AppendOptions,
 };
 use mail::{MailboxId, Uid, UidValidity};
+use std::sync::Arc;
+use tokio::{runtime::Handle, task::spawn_blocking};
+
+/// Octets that take milliseconds to parse and compress: not on a thread that others wait for.
+const LARGE_OCTETS: u64 = 1 << 20;
 
 /// Messages on their way in.
 pub(super) struct Appending {
@@ -119,8 +124,17 @@ impl Imap {
     pub(super) async fn append_end(&mut self) -> Result<(UidValidity, Vec<Uid>), Stop> {
         let mut append = self.append.take().ok_or(Refusal::Bug)?;
         append.finish();
-        let Appending { mailbox, whole, room, .. } = *append;
-        let appended = self.account()?.append(mailbox, whole).await;
+        let Appending { mailbox, whole, room, announced, .. } = *append;
+        let account = Arc::clone(self.account()?);
+        let appended = if announced < LARGE_OCTETS {
+            account.append(mailbox, whole).await
+        } else {
+            let handle = Handle::current();
+            let work = move || handle.block_on(account.append(mailbox, whole));
+            let done = spawn_blocking(work).await;
+            // A thread that panicked is our mistake, and is told as one.
+            done.unwrap_or_else(|error| Err(account::Error::Damaged(error.to_string())))
+        };
         drop(room);
         let appended = appended?;
         Ok((appended.uid_validity, appended.uids))

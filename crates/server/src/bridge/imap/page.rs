@@ -212,3 +212,49 @@ async fn mark_seen(selected: &mut Selected, page: &mut [Message]) {
         Err(error) => tracing::warn!(%error, "\\Seen cannot be stored"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mail::{MessageId, ThreadId, Uid};
+
+    fn row(octets: u32) -> Row {
+        Row {
+            sequence: 1,
+            uid: Uid(1),
+            message: MessageId(1),
+            thread: ThreadId(1),
+            modseq: ModSeq(1),
+            system: SystemFlags::NONE,
+            recent: false,
+            keywords: Vec::new().into(),
+            octets,
+            internal_date: 0,
+        }
+    }
+
+    #[test]
+    fn bodies_octets_max() {
+        let kept = |octets: &[u32]| {
+            within_octets(&octets.iter().map(|octets| row(*octets)).collect::<Vec<_>>())
+        };
+        assert_eq!(kept(&[BODIES_OCTETS_MAX - 1, 1, 1]), 2);
+        assert_eq!(kept(&[BODIES_OCTETS_MAX - 1, 2, 1]), 1);
+        // A message that is larger is a page of its own.
+        assert_eq!(kept(&[u32::MAX, 1]), 1);
+        assert_eq!(kept(&[1, u32::MAX, u32::MAX]), 1);
+    }
+
+    #[test]
+    fn what_items_need() {
+        let of = |items: &[FetchItem]| Needs::of(items, true);
+        let none = Needs { record: false, body: false, seen: false, flags: false, modseq: true };
+        assert_eq!(of(&[FetchItem::Uid, FetchItem::Rfc822Size]), none);
+        assert_eq!(of(&[FetchItem::Flags]), Needs { flags: true, ..none });
+        assert_eq!(of(&[FetchItem::ModSeq]), Needs { modseq: false, ..none });
+        assert_eq!(of(&[FetchItem::Envelope]), Needs { record: true, ..none });
+        assert_eq!(of(&[FetchItem::Rfc822Header]), Needs { record: true, ..none });
+        let all = Needs { record: true, body: true, seen: true, ..none };
+        assert_eq!(of(&[FetchItem::Rfc822]), all);
+    }
+}
