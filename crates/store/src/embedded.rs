@@ -14,11 +14,12 @@
 mod apply;
 mod check;
 mod checkpoint;
+mod cleaner;
 mod commit;
 pub mod disk;
 mod frame;
 mod index;
-mod moving;
+mod inventory;
 mod options;
 mod recover;
 mod report;
@@ -36,11 +37,11 @@ pub use scan::Damage;
 
 use crate::{BlobId, Blobs, Commit, Error, Find, Fut, Kv, Page, Scan, oneshot::oneshot};
 use bytes::{Bytes, BytesMut};
+use cleaner::Cleaner;
 use commit::{Committer, Job, Pending};
 use disk::{Disk, Folder};
 use frame::Draft;
 use index::{Entry, Value, io_failed};
-use moving::Cleaner;
 use recover::{Recovered, Way};
 use shared::Shared;
 use std::{
@@ -128,7 +129,7 @@ impl Embedded {
         let path = index_folder(folder);
         let way = Way { index: &path, rebuild: false, look_only: false };
         let Recovered { segments, index, applier, checkpoint, salt, report } =
-            recover::recover(disk, &options, way)?;
+            recover::recover(&disk, &options, way)?;
         let room = Arc::new(space::Room::new(Arc::clone(&segments), options.clone()));
         let counters = Arc::new(options::Counters::default());
         let parts = writer::Parts {

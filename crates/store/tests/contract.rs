@@ -86,12 +86,14 @@ enum Work {
 fn work() -> impl Strategy<Value = Work> {
     let account = 0..3u32;
     let puts = prop::collection::vec((any::<u8>(), prop::option::of(0..600u16)), 0..6);
+    let drops = prop::collection::vec(any::<u8>(), 0..3);
     prop_oneof![
-        20 => (account.clone(), puts, prop::option::of(0..30_000u16), prop::collection::vec(any::<u8>(), 0..3))
+        20 => (account.clone(), puts, prop::option::of(0..30_000u16), drops)
             .prop_map(|(account, puts, blob, drops)| Work::Commit { account, puts, blob, drops }),
         3 => (account.clone(), any::<u8>(), 0..30_000u16)
             .prop_map(|(account, blob, size)| Work::Put { account, blob, size }),
-        3 => (account.clone(), any::<u8>()).prop_map(|(account, blob)| Work::Delete { account, blob }),
+        3 => (account.clone(), any::<u8>())
+            .prop_map(|(account, blob)| Work::Delete { account, blob }),
         1 => account.prop_map(|account| Work::Erase { account }),
         1 => Just(Work::Checkpoint),
         2 => Just(Work::Clean),
@@ -105,6 +107,7 @@ fn perform(store: &dyn Store, work: &Work, turn: usize) {
         Work::Commit { account, puts, blob, drops } => {
             let expected = block_on(store.head(*account)).unwrap();
             let value = |size: u16| Bytes::from(vec![turn as u8; size as usize]);
+            let before = |back: u8| (1000 + turn as u64).saturating_sub(u64::from(back) + 1);
             let key = |name: u8| Bytes::from(format!("key {}", name % 40));
             let commit = Commit {
                 account: *account,
@@ -112,10 +115,7 @@ fn perform(store: &dyn Store, work: &Work, turn: usize) {
                 head: expected + 1,
                 puts: puts.iter().map(|(name, size)| (key(*name), size.map(value))).collect(),
                 blobs: blob.iter().map(|size| (1000 + turn as u64, value(*size))).collect(),
-                drops: drops
-                    .iter()
-                    .map(|back| (1000 + turn as u64).saturating_sub(u64::from(*back) + 1))
-                    .collect(),
+                drops: drops.iter().map(|back| before(*back)).collect(),
             };
             block_on(store.commit(commit)).unwrap();
         }

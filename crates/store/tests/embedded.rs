@@ -280,6 +280,44 @@ fn an_index_without_its_log_is_not_taken_for_an_empty_store() {
     assert!(matches!(opened.err(), Some(Error::Damaged(_))));
 }
 
+/// A header that rotted costs its 64 octets, not the segment.
+#[test]
+fn a_lost_header_costs_itself_alone() {
+    for zeros in [false, true] {
+        let folder = folder();
+        let store = open(folder.path());
+        fill(&store, 1, 1, 40);
+        store.close();
+        for number in [1, 2] {
+            let path = folder.path().join(format!("log/000000000{number}.seg"));
+            let mut octets = std::fs::read(&path).unwrap();
+            if zeros {
+                octets[..64].fill(0)
+            } else {
+                octets[20] ^= 1
+            }
+            std::fs::write(&path, octets).unwrap();
+        }
+        let report = rebuild(folder.path(), &options()).unwrap();
+        assert_eq!(report.damage.len(), 2, "{report}");
+        let store = open(folder.path());
+        assert_eq!(page(&*store, everything(1)).len(), 40);
+        assert_eq!(blob(&*store, 1, 40), Some(Bytes::from(vec![40; 4000])));
+    }
+}
+
+/// What another engine left in the folder is not taken for a spoilt index of an empty store.
+#[test]
+fn a_strange_index_without_a_log_is_left_alone() {
+    let folder = folder();
+    let index = folder.path().join("index");
+    std::fs::create_dir(&index).unwrap();
+    std::fs::write(index.join("version"), b"another").unwrap();
+    let opened = Embedded::open(folder.path(), options());
+    assert!(matches!(opened.err(), Some(Error::Damaged(_))));
+    assert!(index.join("version").is_file());
+}
+
 #[test]
 fn limits() {
     let folder = folder();

@@ -36,6 +36,7 @@ pub struct Applier {
     index: Arc<Index>,
     segments: Arc<Segments>,
     position: Position,
+    salt: u32,
     /// Octets applied since the last checkpoint was begun.
     since: u64,
 }
@@ -43,8 +44,9 @@ pub struct Applier {
 impl Applier {
     /// Goes on from a position.
     #[must_use]
-    pub fn new(index: Arc<Index>, segments: Arc<Segments>, position: Position) -> Self {
-        Self { index, segments, position, since: 0 }
+    pub fn new(parts: (Arc<Index>, Arc<Segments>), position: Position, salt: u32) -> Self {
+        let (index, segments) = parts;
+        Self { index, segments, position, salt, since: 0 }
     }
 
     /// Up to where the log is applied.
@@ -129,7 +131,7 @@ impl Applier {
     /// next [`Index::flush`] makes exactly this state durable.
     pub fn checkpoint(&mut self) -> Position {
         let known = self.segments.known().clone();
-        let checkpoint = Checkpoint { position: self.position, known };
+        let checkpoint = Checkpoint { salt: self.salt, position: self.position, known };
         self.index.put(index::CHECKPOINT.to_vec(), checkpoint.encode());
         self.index.publish();
         self.index.rotate();

@@ -15,7 +15,7 @@ pub fn rebuild(folder: &Path, options: &Options) -> Result<Report, Error> {
     let path = index_folder(folder);
     let way = Way { index: &path, rebuild: true, look_only: false };
     let Recovered { index, mut applier, mut report, .. } =
-        recover(log_folder(folder)?, options, way)?;
+        recover(&log_folder(folder)?, options, way)?;
     applier.checkpoint();
     index.flush()?;
     index.compact_all()?;
@@ -29,13 +29,13 @@ pub fn check(folder: &Path, options: &Options) -> Result<Report, Error> {
     let _lock = lock(folder)?;
     let path = index_folder(folder);
     let way = Way { index: &path, rebuild: false, look_only: true };
-    let kept = match recover(log_folder(folder)?, options, way) {
+    let kept = match recover(&log_folder(folder)?, options, way) {
         Err(Error::Damaged(what)) => Err(what),
         kept => Ok(kept?),
     };
     let path = folder.join("index.check");
     let way = Way { index: &path, rebuild: true, look_only: true };
-    let made = recover(log_folder(folder)?, options, way)?;
+    let made = recover(&log_folder(folder)?, options, way)?;
     let mut report = made.report;
     report.rebuilt = false;
     match kept {

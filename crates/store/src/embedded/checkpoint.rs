@@ -2,7 +2,7 @@
 //! It is an entry of the index itself, so that both become durable in the same moment.
 //!
 //! ```text
-//! format u32, LSN u64, segment u32, offset u64, then per segment (little-endian)
+//! format u32, salt u32, LSN u64, segment u32, offset u64, then per segment (little-endian)
 //!   number u32, first LSN u64, used u64, dead u64, surveyed u64, sealed u8
 //! ```
 
@@ -23,6 +23,8 @@ pub struct Position {
 /// A checkpoint.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Checkpoint {
+    /// The store's salt; 0 if there is no checkpoint.
+    pub salt: u32,
     /// Up to where.
     pub position: Position,
     /// The segments.
@@ -33,8 +35,9 @@ impl Checkpoint {
     /// The octets of the entry.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut octets = Vec::with_capacity(24 + self.known.len() * 37);
+        let mut octets = Vec::with_capacity(28 + self.known.len() * 37);
         octets.extend_from_slice(&FORMAT.to_le_bytes());
+        octets.extend_from_slice(&self.salt.to_le_bytes());
         octets.extend_from_slice(&self.position.lsn.to_le_bytes());
         octets.extend_from_slice(&self.position.segment.to_le_bytes());
         octets.extend_from_slice(&self.position.offset.to_le_bytes());
@@ -55,6 +58,7 @@ impl Checkpoint {
         if u32_of(&mut rest)? != FORMAT {
             return None;
         }
+        let salt = u32_of(&mut rest)?;
         let lsn = u64_of(&mut rest)?;
         let position = Position { lsn, segment: u32_of(&mut rest)?, offset: u64_of(&mut rest)? };
         let mut known = BTreeMap::new();
@@ -67,7 +71,7 @@ impl Checkpoint {
             let sealed = *sealed != 0;
             known.insert(number, Known { first, used, dead, sealed, surveyed });
         }
-        Some(Self { position, known })
+        Some(Self { salt, position, known })
     }
 }
 
@@ -91,6 +95,7 @@ mod tests {
     fn reads_back() {
         let known = Known { first: 1, used: 2, dead: 3, sealed: true, surveyed: 4 };
         let checkpoint = Checkpoint {
+            salt: 8,
             position: Position { lsn: 5, segment: 6, offset: 7 },
             known: [(1, known), (9, Known { sealed: false, ..known })].into(),
         };
@@ -98,6 +103,6 @@ mod tests {
         assert_eq!(Checkpoint::parse(&octets), Some(checkpoint));
         assert_eq!(Checkpoint::parse(&octets[..octets.len() - 1]), None);
         assert_eq!(Checkpoint::parse(b""), None);
-        assert_eq!(Checkpoint::parse(&[9; 24]), None);
+        assert_eq!(Checkpoint::parse(&[9; 28]), None);
     }
 }

@@ -7,9 +7,9 @@
 
 use super::{
     apply::Written,
+    cleaner::{Move, Moved},
     frame::Draft,
     index::{self, Entry, Value},
-    moving::{Move, Moved},
     shared::Shared,
     writer::{Placed, Writer},
 };
@@ -281,7 +281,7 @@ impl Committer {
 }
 
 /// Whether a value is what the index says now. Everything is applied.
-fn still(shared: &Shared, account: u32, value: &super::moving::MovedValue) -> Result<bool, Error> {
+fn still(shared: &Shared, account: u32, value: &super::cleaner::MovedValue) -> Result<bool, Error> {
     let entry = shared.index.get(&index::key(account, &value.key))?;
     Ok(match (&value.what, entry) {
         (Moved::Erase { .. }, _) | (Moved::Delete, None) => true,

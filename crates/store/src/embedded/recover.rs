@@ -12,14 +12,14 @@ use super::{
     checkpoint::{Checkpoint, Position},
     disk::{Disk, DiskFile},
     index::{CHECKPOINT, Index, io_failed},
+    inventory::Inventory,
     report::Report,
     scan::{self, Damage, From, Place, Scan},
-    segment::{self, Known, Opening},
+    segment::{self, Known},
     segments::Segments,
 };
 use crate::Error;
 use std::{
-    collections::BTreeMap,
     hash::{BuildHasher, Hasher, RandomState},
     io,
     path::Path,
@@ -56,41 +56,49 @@ pub struct Way<'a> {
     pub look_only: bool,
 }
 
-/// The segments of a log before they are read.
-struct Found {
-    headers: BTreeMap<u32, Option<segment::Header>>,
-    salt: Option<u32>,
+/// Opens a log. An index that cannot be read is made anew, unless nothing may be changed.
+pub fn recover(disk: &Arc<dyn Disk>, options: &Options, way: Way) -> Result<Recovered, Error> {
+    let had_index = way.index.is_dir();
+    let opened = attempt(disk, options, way);
+    let Err(Error::Damaged(what)) = opened else { return opened };
+    if way.rebuild || way.look_only {
+        return Err(Error::Damaged(what));
+    }
+    if had_index && Inventory::read(&**disk)?.headers.is_empty() {
+        return Err(Error::Damaged(format!("there is no log, and of the index: {what}")));
+    }
+    tracing::error!(what, "the index is made anew");
+    attempt(disk, options, Way { rebuild: true, ..way })
 }
 
-/// Opens a log.
-pub fn recover(disk: Arc<dyn Disk>, options: &Options, way: Way) -> Result<Recovered, Error> {
+fn attempt(disk: &Arc<dyn Disk>, options: &Options, way: Way) -> Result<Recovered, Error> {
     let mut report = Report::default();
-    let mut found = find(&*disk, way.look_only)?;
-    unborn(&*disk, way.look_only, &mut found, &mut report)?;
-    report.segments = found.headers.len() as u64;
-    let (mut index, mut checkpoint) = open_index(&way, options, &mut report)?;
+    let mut found = Inventory::read(&**disk)?;
+    let old = if way.rebuild { salvage(way.index, options) } else { None };
+    let (index, checkpoint) = open_index(&way, options, &mut report)?;
+    // What the old index knew durable is so, even if it is made anew.
+    let witness = old.unwrap_or_else(|| checkpoint.clone());
     if found.headers.is_empty() && checkpoint.position.lsn > 0 {
         return Err(Error::Damaged("the index is there, the log is not".into()));
     }
-    if is_ahead(&*disk, &found, checkpoint.position)? {
-        report.damage.push(Damage {
-            segment: checkpoint.position.segment,
-            offset: 0,
-            octets: checkpoint.position.offset,
-            lsn: checkpoint.position.lsn,
-            account: None,
-        });
+    found.salt = found.salt.or((witness.salt != 0).then_some(witness.salt));
+    report.torn_octets += found.settle(&**disk, &witness, way.look_only)?;
+    report.segments = found.headers.len() as u64;
+    if found.is_behind(&**disk, checkpoint.position)? {
+        let Position { lsn, segment, offset } = checkpoint.position;
         if !way.look_only {
-            drop(index);
-            (index, checkpoint) = open_index(&Way { rebuild: true, ..way }, options, &mut report)?;
+            tracing::error!(lsn, segment, offset, "the log ends before the index does");
+            return Err(Error::Damaged("the log ends before the index does".into()));
         }
+        report.damage.push(Damage { segment, offset: 0, octets: offset, lsn, account: None });
     }
-    let segments = Arc::new(Segments::new(disk));
-    *segments.known() = known(&segments, &found, &checkpoint)?;
+    let segments = Arc::new(Segments::new(Arc::clone(disk)));
+    *segments.known() = found.known(&segments, &checkpoint)?;
     let index = Arc::new(index);
-    let applier = Applier::new(Arc::clone(&index), Arc::clone(&segments), checkpoint.position);
-    let salt = found.salt.unwrap_or_else(|| RandomState::new().build_hasher().finish() as u32);
-    let durable = checkpoint.position.lsn;
+    let salt = found.salt.unwrap_or_else(random);
+    let parts = (Arc::clone(&index), Arc::clone(&segments));
+    let applier = Applier::new(parts, checkpoint.position, salt);
+    let durable = witness.position.lsn;
     let mut redo = Redo { segments, index, applier, report, way, salt, durable };
     redo.run(&found, checkpoint.position)?;
     let Redo { segments, index, applier, mut report, .. } = redo;
@@ -99,135 +107,40 @@ pub fn recover(disk: Arc<dyn Disk>, options: &Options, way: Way) -> Result<Recov
     Ok(Recovered { segments, index, applier, checkpoint: checkpoint.position, salt, report })
 }
 
-fn find(disk: &dyn Disk, look_only: bool) -> Result<Found, Error> {
-    let mut numbers: Vec<u32> = disk
-        .list()
-        .map_err(|error| io_failed(&error))?
-        .iter()
-        .filter_map(|name| segment::number(name))
-        .collect();
-    numbers.sort_unstable();
-    let mut found = Found { headers: BTreeMap::new(), salt: None };
-    for number in numbers {
-        let name = segment::name(number);
-        let opening = disk.open(&name).and_then(|file| segment::Header::read(&*file));
-        match opening.map_err(|error| io_failed(&error))? {
-            Opening::Used(header) => {
-                found.salt = Some(header.salt);
-                found.headers.insert(number, Some(header));
-            }
-            Opening::Damaged => {
-                found.headers.insert(number, None);
-            }
-            Opening::Spare if look_only => {}
-            // Prepared and never used; another is made when it is needed.
-            Opening::Spare => disk.remove(&name).map_err(|error| io_failed(&error))?,
-            Opening::Format(format) => {
-                let known = segment::FORMAT;
-                let what = format!("the log has form {format}, this program knows {known}");
-                return Err(Error::Io(what));
-            }
-        }
+/// The checkpoint of an index that is about to be made anew, if it can be read.
+fn salvage(index: &Path, options: &Options) -> Option<Checkpoint> {
+    if !index.is_dir() {
+        return None;
     }
-    Ok(found)
+    let index = Index::open(index, options.cache_octets).ok()?;
+    let checkpoint = index.get(&CHECKPOINT).ok()??;
+    Checkpoint::parse(&checkpoint)
 }
 
-/// The newest segment may have been torn at its very first write, header and all.
-fn unborn(
-    disk: &dyn Disk,
-    look_only: bool,
-    found: &mut Found,
-    report: &mut Report,
-) -> Result<(), Error> {
-    let Some((&segment, None)) = found.headers.last_key_value() else { return Ok(()) };
-    let name = segment::name(segment);
-    let file = disk.open(&name).map_err(|error| io_failed(&error))?;
-    let salt = found.salt.unwrap_or(0);
-    let from = From {
-        segment,
-        offset: segment::HEADER_OCTETS,
-        lsn: 0,
-        salt,
-        bodies: false,
-        end: u64::MAX,
-    };
-    let scan = scan::scan(&*file, from).map_err(|error| io_failed(&error))?;
-    if scan.frames.first().is_some_and(|place| scan.durable >= place.header.lsn) {
-        return Ok(());
-    }
-    // Nothing in it was ever acknowledged: a frame says so only behind it.
-    report.torn_octets += scan.end;
-    found.headers.remove(&segment);
-    if look_only { Ok(()) } else { disk.remove(&name).map_err(|error| io_failed(&error)) }
+/// A salt; never 0.
+fn random() -> u32 {
+    (RandomState::new().build_hasher().finish() as u32).max(1)
 }
 
-/// What is known of the segments before the checkpoint. One that the cleaner could not remove may
-/// be there without being known to it.
-fn known(
-    segments: &Segments,
-    found: &Found,
-    checkpoint: &Checkpoint,
-) -> Result<BTreeMap<u32, Known>, Error> {
-    let mut known = checkpoint.known.clone();
-    known.retain(|number, _| found.headers.contains_key(number));
-    for (number, header) in found.headers.range(..checkpoint.position.segment) {
-        if !known.contains_key(number) {
-            let size = segments.file(*number).and_then(|file| file.size());
-            let used = size.map_err(|error| io_failed(&error))?;
-            let first = header.map_or(0, |header| header.first);
-            known.insert(*number, Known { first, used, sealed: true, ..Known::default() });
-        }
-    }
-    Ok(known)
-}
-
-/// Whether the checkpoint names a place that the log does not have.
-fn is_ahead(disk: &dyn Disk, found: &Found, position: Position) -> Result<bool, Error> {
-    if position.lsn == 0 {
-        return Ok(false);
-    }
-    if !found.headers.contains_key(&position.segment) {
-        return Ok(true);
-    }
-    let file = disk.open(&segment::name(position.segment)).map_err(|error| io_failed(&error))?;
-    Ok(file.size().map_err(|error| io_failed(&error))? < position.offset)
-}
-
+/// Opens the index, or begins a new one where there is none, it cannot be read, or the way says so.
 fn open_index(
     way: &Way,
     options: &Options,
     report: &mut Report,
 ) -> Result<(Index, Checkpoint), Error> {
-    let mut rebuild = way.rebuild;
-    loop {
-        if rebuild {
-            match std::fs::remove_dir_all(way.index) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(io_failed(&error));
-                }
-                _ => report.rebuilt = true,
-            }
+    if way.rebuild {
+        match std::fs::remove_dir_all(way.index) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_failed(&error)),
+            _ => report.rebuilt = true,
         }
-        let opened = Index::open(way.index, options.cache_octets).and_then(|index| {
-            let checkpoint = index.get(&CHECKPOINT)?;
-            Ok((index, checkpoint))
-        });
-        match opened {
-            Ok((index, None)) => return Ok((index, Checkpoint::default())),
-            Ok((index, Some(octets))) => match Checkpoint::parse(&octets) {
-                Some(checkpoint) => return Ok((index, checkpoint)),
-                None if way.look_only => return Err(Error::Damaged("the index's form".into())),
-                None => tracing::warn!("the index has another form and is made anew"),
-            },
-            Err(error @ Error::Damaged(_)) if way.look_only => return Err(error),
-            Err(error @ (Error::Full | Error::Io(_))) => return Err(error),
-            Err(error) => tracing::error!(%error, "the index is damaged and is made anew"),
-        }
-        if rebuild {
-            return Err(Error::Damaged("a new index cannot be read".into()));
-        }
-        rebuild = true;
     }
+    let index = Index::open(way.index, options.cache_octets)?;
+    let checkpoint = match index.get(&CHECKPOINT)? {
+        None => Checkpoint::default(),
+        Some(octets) => Checkpoint::parse(&octets)
+            .ok_or_else(|| Error::Damaged("the index has another form".into()))?,
+    };
+    Ok((index, checkpoint))
 }
 
 /// The segment behind another.
@@ -251,7 +164,7 @@ struct Redo<'a> {
 }
 
 impl Redo<'_> {
-    fn run(&mut self, found: &Found, from: Position) -> Result<(), Error> {
+    fn run(&mut self, found: &Inventory, from: Position) -> Result<(), Error> {
         let first = if from.segment == 0 { 0 } else { from.segment };
         let numbers: Vec<u32> = found.headers.range(first..).map(|(number, _)| *number).collect();
         let mut lsn = from.lsn + 1;
