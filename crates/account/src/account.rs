@@ -260,12 +260,13 @@ impl Account {
         moved.extend(draft.delta.expunged.keys());
         for id in moved {
             let Some(mailbox) = inner.state.mailboxes.get(&id) else { continue };
-            let expunged = draft.delta.expunged.contains_key(&id);
-            let modseq = if expunged { draft.modseq } else { mailbox.highest_modseq };
+            if draft.delta.gone.contains(&id) {
+                continue;
+            }
             let numbers = crate::load::Numbers {
                 recent_from: mailbox.recent_from,
                 uid_next: inner.plan.uid_next(&inner.state, id),
-                modseq,
+                modseq: inner.plan.highest(id, mailbox.highest_modseq),
             };
             draft.put_with(keys::numbers(id), |to| numbers.write(to));
         }

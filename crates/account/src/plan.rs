@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     /// The largest UIDVALIDITY given so far.
     pub uid_validity: u32,
     uid_next: HashMap<u32, u32>,
+    /// The last commit on its way that expunges from a mailbox.
+    expunged: HashMap<u32, u64>,
     shared: HashMap<u32, Shared>,
     own: HashMap<(u32, u32), Own>,
     joined: HashMap<u32, Vec<(u32, u32)>>,
@@ -102,6 +104,11 @@ impl Plan {
         self.uid_next.get(&mailbox).copied().unwrap_or(1).max(visible)
     }
 
+    /// The last commit that will have expunged from a mailbox or touched it visibly.
+    pub fn highest(&self, mailbox: u32, visible: u64) -> u64 {
+        self.expunged.get(&mailbox).copied().unwrap_or(0).max(visible)
+    }
+
     /// Takes a commit's changes in.
     pub fn take(&mut self, modseq: u64, planned: &[Planned], uid_next: &HashMap<u32, u32>) {
         self.modseq = modseq;
@@ -116,6 +123,7 @@ impl Plan {
                 }
                 Planned::Gone { mailbox, uid } => {
                     self.own.insert((mailbox, uid), Own::Gone { modseq });
+                    self.expunged.insert(mailbox, modseq);
                 }
                 Planned::Joined { mailbox, uid, message } => {
                     self.joined.entry(message).or_default().push((mailbox, uid));
@@ -154,6 +162,7 @@ impl Plan {
         if modseq == self.modseq {
             // Nothing else is on its way.
             self.uid_next.clear();
+            self.expunged.clear();
         }
     }
 
@@ -162,6 +171,7 @@ impl Plan {
         self.modseq = state.modseq;
         (self.octets, self.messages) = (state.octets, state.messages);
         self.uid_next.clear();
+        self.expunged.clear();
         self.shared.clear();
         self.own.clear();
         self.joined.clear();

@@ -129,13 +129,21 @@ impl Held {
     pub fn go(&self) {
         self.end(true, |outcome| outcome);
     }
-    /// Fails the oldest commit.
+    /// Fails the oldest commit, and so those behind it.
     pub fn fail(&self, error: Error) {
         self.end(false, |_| Err(error));
+        self.fail_rest();
     }
-    /// Writes the oldest commit and says that it failed.
+    /// Writes the oldest commit and says that it failed; those behind it fail.
     pub fn go_and_fail(&self, error: Error) {
         self.end(true, |_| Err(error));
+        self.fail_rest();
+    }
+    fn fail_rest(&self) {
+        let behind = self.waiting();
+        for _ in 0..behind {
+            self.end(false, |_| Err(Error::Conflict { head: 0 }));
+        }
     }
     pub fn go_all(&self) {
         while self.waiting() > 0 {
