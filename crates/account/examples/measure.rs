@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use account::{Accounts, Clock, MailboxName, MasterKey, NewMessage, Numbers, Options};
+use account::{
+    Accounts, Clock, FlagChange, FlagOp, MailboxName, MasterKey, NewMessage, Numbers, Options,
+};
 use bytes::Bytes;
-use mail::{Address, Domain, NumberSet};
+use mail::{Address, Domain, Flags, NumberSet, SystemFlags};
 use std::{
     fs,
     future::Future,
@@ -22,6 +24,10 @@ impl Clock for Now {
     fn now_seconds(&self) -> i64 {
         1_790_000_000
     }
+}
+
+fn change(op: FlagOp, system: SystemFlags) -> FlagChange {
+    FlagChange { op, flags: Flags { system, keywords: Vec::new() }, unchanged_since: None }
 }
 
 /// The store in memory is always ready.
@@ -91,5 +97,24 @@ fn main() {
             }
         }
         each("10 records", started);
+        let mut view = ana.select(inbox, false).unwrap();
+        let seen = change(FlagOp::Add, SystemFlags::SEEN);
+        let started = Instant::now();
+        view.store(&all, Numbers::Uid, &seen).await.unwrap();
+        each("flags of one, in one STORE of all", started);
+        let (unseen, mut one) = (change(FlagOp::Remove, SystemFlags::SEEN), 0..);
+        let started = Instant::now();
+        for uid in one.by_ref().take(count) {
+            let set = NumberSet::of_numbers([uid + 1]);
+            view.store(&set, Numbers::Uid, &unseen).await.unwrap();
+        }
+        each("STORE of one", started);
+        let started = Instant::now();
+        let archive = ana.mailbox(&MailboxName::parse("Archive").unwrap()).unwrap().id;
+        view.copy(&all, Numbers::Uid, archive).await.unwrap();
+        each("copy of one, in one COPY of all", started);
+        let started = Instant::now();
+        view.erase(&all).await.unwrap();
+        each("expunge of one, in one of all", started);
     });
 }

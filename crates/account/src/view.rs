@@ -272,8 +272,8 @@ impl View {
         self.account.inner().state.keywords.names().to_vec()
     }
     /// Rows of the set that the view was told of, ascending, from sequence number `from` on, at
-    /// most `rows_max`; rows expunged meanwhile and not yet told are among them. Call again with the
-    /// last row's `sequence + 1` for more: numbers stay put until [`View::poll`].
+    /// most `rows_max`; rows expunged meanwhile and not yet told are among them. Call again with
+    /// the last row's `sequence + 1` for more: numbers stay put until [`View::poll`].
     #[must_use]
     pub fn rows(
         &mut self,

@@ -78,7 +78,9 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (at.clone(), 1..4_u32).prop_map(|(to, count)| Op::Append { to, count }),
         6 => (at.clone(), uids.clone(), kind, 0..32_u8, keyword)
-            .prop_map(|(at, uids, op, system, keyword)| Op::Flags { at, uids, op, system, keyword }),
+            .prop_map(|(at, uids, op, system, keyword)| {
+                Op::Flags { at, uids, op, system, keyword }
+            }),
         5 => (at.clone(), at.clone(), uids.clone(), any::<bool>())
             .prop_map(|(from, to, uids, leave)| Op::Copy { from, to, uids, leave }),
         3 => (at.clone(), uids).prop_map(|(at, uids)| Op::Erase { at, uids }),

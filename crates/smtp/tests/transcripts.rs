@@ -1,6 +1,6 @@
-//! Golden transcripts: see [`wire::transcript`] for how a file is written. `O:` answers an effect by
-//! a `Verdict` as `Debug` writes it, or for `DataEnd` one for each recipient (`Ok` is a word too).
-//! Options: `submission`, `lmtp`, `no-tls`, `small` (limits).
+//! Golden transcripts: see [`wire::transcript`] for how a file is written. `O:` answers an effect
+//! by a `Verdict` as `Debug` writes it, or for `DataEnd` one for each recipient (`Ok` is a word
+//! too). Options: `submission`, `lmtp`, `no-tls`, `small` (limits).
 //!
 //! With `TRANSCRIPTS_BLESS` set, the files are written anew.
 

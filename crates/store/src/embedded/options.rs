@@ -41,7 +41,7 @@ impl Default for Options {
         Self {
             cache_octets: 128 << 20,
             segment_octets_first: 4 << 20,
-            segment_octets_max: 64 << 20,
+            segment_octets_max: 16 << 20,
             prewrite: true,
             checkpoint_octets: 64 << 20,
             checkpoint_seconds: 30,
