@@ -12,17 +12,17 @@ pub enum Effect {
     /// The login was accepted: lock the account's INBOX against other POP3 sessions and list it.
     /// Answered by [`crate::Session::opened`]; when refused, the account is let go.
     Open,
-    /// Octets of a message as stored, from `offset` on: as many as are at hand, at least one if there
-    /// is one. Answered by [`crate::Session::content`]. At offset 0 the message must still be in
-    /// INBOX, else [`Refusal::Gone`].
+    /// Octets of a message as stored, from `offset` on: as many as are at hand, at least one if
+    /// there is one. Answered by [`crate::Session::content`]. At offset 0 the message must still be
+    /// in INBOX, else [`Refusal::Gone`].
     Read {
         /// The message.
         message: Message,
         /// Octets that were read.
         offset: u32,
     },
-    /// The session ends: erase messages of INBOX in one commit, mark others as seen, let the lock and
-    /// the account go. Answered by [`crate::Session::updated`].
+    /// The session ends: erase messages of INBOX in one commit, mark others as seen, let the lock
+    /// and the account go. Answered by [`crate::Session::updated`].
     Update {
         /// Uids to be erased; empty unless the client said QUIT.
         erase: NumberSet,

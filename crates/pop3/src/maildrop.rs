@@ -108,9 +108,9 @@ impl Maildrop {
     }
 
     /// A message's line in a listing. Its unique-id (RFC 1939 §7: 1 to 70 printable characters that
-    /// "never" come back) is made of INBOX's UIDVALIDITY and the account's number, which differ when
-    /// an account of that name is made anew, here or on a new server, and of the message's permanent
-    /// id.
+    /// "never" come back) is made of INBOX's UIDVALIDITY and the account's number, which differ
+    /// when an account of that name is made anew, here or on a new server, and of the message's
+    /// permanent id.
     pub fn line(&self, number: u32, message: &Message, listed: Listed) -> String {
         match listed {
             Listed::Sizes => format!("{number} {}", message.octets),

@@ -126,8 +126,8 @@ pub(crate) const fn login_refusal(refusal: auth::Refusal) -> Reply {
 mod tests {
     use super::ALL;
 
-    /// RFC 2449 §3: `single-line = status [SP text] CRLF`, 512 octets in all; §8: a text that begins
-    /// with `[` is a code.
+    /// RFC 2449 §3: `single-line = status [SP text] CRLF`, 512 octets in all; §8: a text that
+    /// begins with `[` is a code.
     #[test]
     fn grammar() {
         for reply in ALL {

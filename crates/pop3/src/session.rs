@@ -477,8 +477,8 @@ impl Machine for Session {
                 self.input.clear();
             }
             Event::Eof => self.eof = true,
-            // RFC 1939 §3: "the server should close the TCP connection without removing any messages
-            // or sending any response to the client".
+            // RFC 1939 §3: "the server should close the TCP connection without removing any
+            // messages or sending any response to the client".
             Event::TimedOut => self.phase = Phase::Ending { quit: false },
             Event::ShuttingDown => self.stopping = true,
             Event::News => {}

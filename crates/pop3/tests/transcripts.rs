@@ -1,6 +1,6 @@
-//! Golden transcripts: see [`wire::transcript`] for how a file is written. The effects `O:` may answer:
-//! `refused Refusal` (all), `octets text` (Read); without it all goes well. Options: `no-tls`,
-//! `outlook`, `pieces` (messages come in pieces of five octets), `small` (limits).
+//! Golden transcripts: see [`wire::transcript`] for how a file is written. The effects `O:` may
+//! answer: `refused Refusal` (all), `octets text` (Read); without it all goes well. Options:
+//! `no-tls`, `outlook`, `pieces` (messages come in pieces of five octets), `small` (limits).
 //!
 //! With `TRANSCRIPTS_BLESS` set, the files are written anew.
 

@@ -1,5 +1,5 @@
-//! Lines of a line protocol, cut out of what comes in. IMAP, whose literals interrupt its lines, has
-//! a reader of its own.
+//! Lines of a line protocol, cut out of what comes in. IMAP, whose literals interrupt its lines,
+//! has a reader of its own.
 //!
 //! Invariants: the same octets give the same lines however they are cut into pieces; no more than a
 //! line too long and what came in one read is ever held; when all is read, no memory is.
@@ -56,10 +56,10 @@ impl Lines {
         self.bytes.is_empty()
     }
 
-    /// What the line that is coming begins with, as far as it is there.
-    #[must_use]
-    pub fn peek(&self) -> &[u8] {
-        if self.dropping { &[] } else { &self.bytes }
+    /// What the line that is coming begins with, as far as it is there: its limit may depend on it.
+    pub fn peek(&mut self) -> &[u8] {
+        self.drop_rest();
+        &self.bytes
     }
 
     /// Drops all that was not read: what came in clear means nothing after STARTTLS.
@@ -69,32 +69,38 @@ impl Lines {
 
     /// The next line, of at most `octets_max` octets with its end.
     pub fn next(&mut self, octets_max: usize, ends: Ends) -> Line {
-        loop {
-            let unsearched = self.bytes.get(self.searched..).unwrap_or_default();
-            let Some(at) = memchr::memchr(b'\n', unsearched) else {
-                return self.partial(octets_max);
-            };
-            let octets = self.searched + at + 1;
-            self.searched = 0;
-            let line = self.bytes.split_to(octets);
-            self.release();
-            if std::mem::take(&mut self.dropping) {
-                continue;
-            }
-            return if octets > octets_max { Line::TooLong } else { ended(line, ends) };
-        }
+        self.drop_rest();
+        let unsearched = self.bytes.get(self.searched..).unwrap_or_default();
+        let Some(at) = memchr::memchr(b'\n', unsearched) else {
+            return self.partial(octets_max);
+        };
+        let octets = self.searched + at + 1;
+        self.searched = 0;
+        let line = self.bytes.split_to(octets);
+        self.release();
+        if octets > octets_max { Line::TooLong } else { ended(line, ends) }
     }
 
     /// There is no LF: what is held of the line is bounded.
     fn partial(&mut self, octets_max: usize) -> Line {
-        let tell = !self.dropping && self.bytes.len() >= octets_max.max(1);
-        self.dropping |= tell;
-        if self.dropping {
-            self.bytes.advance(self.bytes.len());
-        }
         self.searched = self.bytes.len();
-        self.release();
-        if tell { Line::TooLong } else { Line::Partial }
+        if !self.dropping && self.bytes.len() >= octets_max.max(1) {
+            self.dropping = true;
+            self.drop_rest();
+            return Line::TooLong;
+        }
+        Line::Partial
+    }
+
+    /// Drops the rest of a line that was too long, as far as it is there.
+    fn drop_rest(&mut self) {
+        if self.dropping {
+            let end = memchr::memchr(b'\n', &self.bytes);
+            self.dropping = end.is_none();
+            self.bytes.advance(end.map_or(self.bytes.len(), |at| at + 1));
+            self.searched = 0;
+            self.release();
+        }
     }
 
     fn release(&mut self) {
@@ -175,6 +181,16 @@ mod tests {
         lines.receive(b"y\r\nok\r\n");
         assert_eq!(lines.next(512, Ends::Strict), whole("ok"));
         assert_eq!(lines.bytes.capacity(), 0);
+    }
+
+    #[test]
+    fn what_is_peeked_at_is_the_next_line() {
+        let mut lines = Lines::default();
+        lines.receive(b"xxxxxxxx");
+        assert_eq!(lines.next(8, Ends::Strict), Line::TooLong);
+        lines.receive(b"xx\r\nAUTH PLAIN\r\n");
+        assert_eq!(lines.peek().get(..4), Some(&b"AUTH"[..]));
+        assert_eq!(lines.next(12, Ends::Strict), whole("AUTH PLAIN"));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! | `S: text` | the server says this line |
 //! | `S> text` | the server says this and ends without ending the line |
 //! | `E: effect` | the machine asks this, as `Debug` writes it |
-//! | `O: outcome` | the answer to the effect that was asked last; without it, what [`World`] likes |
+//! | `O: outcome` | the answer to the effect asked last; without it, what [`World`] likes |
 //! | `@ event` | `tls`, `tls 1.2` (no channel binding), `eof`, `timeout`, `shutdown`, `news` |
 //! | `X: step` | `StartTls` or `Close` |
 //! | `! option` | before all others: for [`World::begin`] |

@@ -8,7 +8,8 @@ use crate::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// `auth-command = "AUTH" SP sasl-mech [SP initial-response] *(CRLF [base64]) [CRLF cancel-response]`
+/// `auth-command = "AUTH" SP sasl-mech [SP initial-response] *(CRLF [base64]) [CRLF
+/// cancel-response]`
 pub(super) fn run(session: &mut Session, argument: &[u8]) -> Result<(), Reply> {
     let mut words = words(argument);
     let (name, initial) = match (words.next(), words.next(), words.next()) {

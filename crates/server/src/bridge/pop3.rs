@@ -1,4 +1,5 @@
-//! The POP3 bridge: performs what the POP3 machine asks, on the INBOX of the account that is logged in.
+//! The POP3 bridge: performs what the POP3 machine asks, on the INBOX of the account that is logged
+//! in.
 //!
 //! Invariants: one POP3 session of an account at a time, IMAP beside it as it likes; a message is
 //! named by its Uid and its permanent id, so that none is ever sent or erased in place of another;

@@ -1,7 +1,8 @@
-//! One POP3 session of an account at a time (RFC 1939 §4: "an exclusive-access lock on the maildrop").
+//! One POP3 session of an account at a time (RFC 1939 §4: "an exclusive-access lock on the
+//! maildrop").
 //!
-//! Who comes while another is there waits a moment: two devices of one person that fetch by the same
-//! clock should both have their mail.
+//! Who comes while another is there waits a moment: two devices of one person that fetch by the
+//! same clock should both have their mail.
 
 use mail::AccountId;
 use std::{
