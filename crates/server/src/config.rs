@@ -75,6 +75,8 @@ pub struct Config {
     pub mail: MailLimits,
     /// Time-outs.
     pub timeouts: Timeouts,
+    /// `command_seconds` of POP3.
+    pub pop3_command_seconds: u32,
     /// `command_seconds` of SMTP and LMTP.
     pub smtp_command_seconds: u32,
 }
@@ -157,9 +159,8 @@ impl Config {
     #[must_use]
     pub const fn timeouts_of(&self, protocol: Protocol) -> Timeouts {
         let command_seconds = match protocol {
-            Protocol::Imaps | Protocol::Imap | Protocol::Pop3s | Protocol::Pop3 => {
-                self.timeouts.command_seconds
-            }
+            Protocol::Imaps | Protocol::Imap => self.timeouts.command_seconds,
+            Protocol::Pop3s | Protocol::Pop3 => self.pop3_command_seconds,
             Protocol::Submissions | Protocol::Submission | Protocol::Smtp | Protocol::Lmtp => {
                 self.smtp_command_seconds
             }

@@ -197,8 +197,16 @@ pub const SETTINGS: &[Setting] = &[
         "timeouts.command_seconds",
         "seconds",
         "1800",
-        "Between commands of imap and pop3.",
+        "Between commands of imap.",
         timeouts.command_seconds
+    ),
+    row!(
+        "timeouts.pop3_command_seconds",
+        "seconds",
+        "600",
+        "Between commands of pop3, whose sessions lock the account against each other (RFC 1939: at \
+         least 600).",
+        pop3_command_seconds
     ),
     row!(
         "timeouts.smtp_command_seconds",
