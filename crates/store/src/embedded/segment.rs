@@ -151,6 +151,6 @@ mod tests {
         assert_eq!(number("x"), None);
         let options = Options::default();
         let sizes: Vec<_> = (1..7).map(|n| capacity(&options, n) >> 20).collect();
-        assert_eq!(sizes, [4, 8, 16, 32, 64, 64]);
+        assert_eq!(sizes, [4, 8, 16, 16, 16, 16]);
     }
 }
