@@ -139,6 +139,10 @@ impl Bridge for Pop3 {
     }
 
     async fn news(&mut self) {
+        // The machine waits for its client: what TOP left of a message is not wanted any more.
+        if let Some(open) = &mut self.open {
+            open.reading = None;
+        }
         pending().await
     }
 }
