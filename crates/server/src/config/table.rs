@@ -204,8 +204,8 @@ pub const SETTINGS: &[Setting] = &[
         "timeouts.pop3_command_seconds",
         "seconds",
         "600",
-        "Between commands of pop3, whose sessions lock the account against each other (RFC 1939: at \
-         least 600).",
+        "Between commands of pop3, whose sessions lock the account against each other (RFC 1939: \
+         at least 600).",
         pop3_command_seconds
     ),
     row!(
