@@ -5,6 +5,7 @@ use crate::{
     codec::{Reader, Writer},
     types::MailboxName,
 };
+use unicode_normalization::UnicodeNormalization;
 
 /// What is stored of a mailbox besides its messages.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,8 +60,12 @@ const NAME_OCTETS_MAX: usize = 1_000;
 /// Levels of a name.
 const NAME_LEVELS_MAX: usize = 32;
 
-/// A name in its one form: INBOX in capitals as first level, levels not empty.
+/// A name in its one form: NFC, INBOX in capitals as first level, levels not empty.
 pub(crate) fn normal(text: &str) -> Result<String, Error> {
+    if text.len() > 4 * NAME_OCTETS_MAX {
+        return Err(Refused::BadMailboxName.into());
+    }
+    let text = text.nfc().collect::<String>();
     let bad = text.is_empty()
         || text.len() > NAME_OCTETS_MAX
         || text.chars().any(|c| c.is_control() || matches!(c, '%' | '*'))
@@ -69,7 +74,7 @@ pub(crate) fn normal(text: &str) -> Result<String, Error> {
     if bad {
         return Err(Refused::BadMailboxName.into());
     }
-    let (first, rest) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+    let (first, rest) = text.split_once('/').map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
     let first = if first.eq_ignore_ascii_case("INBOX") { "INBOX" } else { first };
     Ok(rest.map_or_else(|| first.to_owned(), |rest| format!("{first}/{rest}")))
 }

@@ -4,6 +4,7 @@ use crate::{Error, Options};
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac, pbkdf2, rand};
 use std::num::NonZeroU32;
+use wire::sasl::prepare_password;
 
 /// Iterations of stored SCRAM-SHA-256 keys (RFC 7677 §4: at least 4096).
 pub const SCRAM_ITERATIONS: u32 = 10_000;
@@ -47,6 +48,8 @@ fn tag(key: &[u8], text: &[u8]) -> [u8; 32] {
 
 impl Kept {
     pub fn new(password: &[u8], options: &Options) -> Result<Self, Error> {
+        let prepared = prepare_password(password);
+        let password = prepared.reveal();
         let salt = random()?;
         let cost = options.argon2_cost;
         let hash =
@@ -70,7 +73,7 @@ impl Kept {
     }
 
     pub fn verify(&self, password: &[u8]) -> bool {
-        argon2(password, &self.salt, self.cost)
+        argon2(prepare_password(password).reveal(), &self.salt, self.cost)
             .is_some_and(|hash| verify_slices_are_equal(&hash, &self.hash).is_ok())
     }
 }
@@ -105,4 +108,49 @@ fn bits(octets: &[u8]) -> impl Iterator<Item = u8> + '_ {
 /// 160 random bits need no slow hash.
 pub(crate) fn app_hash(password: &[u8]) -> [u8; 32] {
     *blake3::hash(password).as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(password: &[u8]) -> Kept {
+        let options = Options { argon2_cost: (8, 1, 1), ..Options::default() };
+        Kept::new(password, &options).unwrap()
+    }
+
+    #[test]
+    fn a_password_is_right_in_all_its_written_forms() {
+        let kept = kept("contrase\u{f1}a\u{a0}1".as_bytes());
+        assert!(kept.verify("contrase\u{f1}a 1".as_bytes()));
+        assert!(kept.verify("contrasen\u{303}a 1".as_bytes()));
+        assert!(!kept.verify("contrasena 1".as_bytes()));
+    }
+
+    #[test]
+    fn what_is_no_text_is_a_password_too() {
+        let kept = kept(b"\xff\xfe");
+        assert!(kept.verify(b"\xff\xfe") && !kept.verify(b"\xff"));
+    }
+
+    #[test]
+    fn scram_keys_are_of_the_salted_password() {
+        let one = kept(b"pencil");
+        let mut salted = [0_u8; 32];
+        let iterations = NonZeroU32::new(one.iterations).unwrap();
+        let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+        pbkdf2::derive(algorithm, iterations, &one.scram_salt, b"pencil", &mut salted);
+        let client = tag(&salted, b"Client Key");
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &client);
+        assert_eq!(digest.as_ref(), one.stored_key);
+        assert_eq!(tag(&salted, b"Server Key"), one.server_key);
+    }
+
+    #[test]
+    fn app_passwords_have_160_bits_in_letters() {
+        let (text, hash) = app_password().unwrap();
+        assert_eq!(text.chars().filter(|c| *c != '-').count() * 5, APP_PASSWORD_OCTETS * 8);
+        assert_eq!(app_hash(text.as_bytes()), hash);
+        assert_ne!(app_password().unwrap().0, text);
+    }
 }
