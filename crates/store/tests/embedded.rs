@@ -96,6 +96,40 @@ fn the_room_of_an_erased_account_comes_back_and_it_stays_erased() {
     left(&open(folder.path()));
 }
 
+/// A delete is needed as long as an older segment holds what it deletes.
+#[test]
+fn what_was_deleted_stays_so_when_its_segment_is_cleaned() {
+    let folder = folder();
+    let store = open(folder.path());
+    // The first segment stays: all but one key of it is live.
+    fill(&store, 1, 1, 14);
+    assert_eq!(store.stats().segments, 1);
+    let gone = Commit { account: 1, expected: 14, head: 15, ..Commit::default() };
+    let puts = vec![(bytes("k00003"), None)];
+    block_on(store.commit(Commit { puts, drops: vec![5], ..gone })).unwrap();
+    let old = store.stats().octets;
+    // The next ones die.
+    fill(&store, 2, 1, 60);
+    block_on(store.erase(2)).unwrap();
+    fill(&store, 3, 1, 60);
+    store.clean().unwrap();
+    let left = |store: &Embedded| {
+        assert_eq!(value(store, 1, "k00003"), None);
+        assert_eq!(blob(store, 1, 5), None);
+        assert_eq!(page(store, everything(1)).len(), 13);
+        assert_eq!(page(store, everything(2)), []);
+        assert_eq!(page(store, everything(3)).len(), 60);
+    };
+    left(&store);
+    store.close();
+    let log = std::fs::read_dir(folder.path().join("log")).unwrap();
+    let names: Vec<_> = log.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(names.contains(&"0000000001.seg".into()) && !names.contains(&"0000000002.seg".into()));
+    assert!(old < 128 << 10, "the delete lies in the segment that went");
+    rebuild(folder.path(), &options()).unwrap();
+    left(&open(folder.path()));
+}
+
 /// Only small keys, written over and over: their segments hold nothing after a while, and the
 /// cleaner finds out by itself.
 #[test]

@@ -200,6 +200,43 @@ fn the_disk_is_full_from_the_nth_operation_on() {
     }
 }
 
+/// A commit of which many fit into a few sectors.
+fn small(n: u64) -> Commit {
+    let puts = vec![(Bytes::from(format!("{n:03}")), Some(Bytes::from(vec![b'x'; 200])))];
+    Commit { account: 1, expected: n - 1, head: n, puts, ..Commit::default() }
+}
+
+/// Behind a torn frame whole ones may lie, which nobody was told of. What is written over the torn
+/// one must not bring them back.
+#[test]
+fn what_was_cut_does_not_come_back() {
+    let mut cut = 0;
+    for seed in 1..300 {
+        let (place, disk) = (folder(), FaultyDisk::new());
+        let store = Embedded::open_on(place.path(), Arc::new(disk.clone()), options()).unwrap();
+        block_on(store.commit(small(1))).unwrap();
+        // A write is done, its sync is not; the later ones have more of what was on its way.
+        disk.fail(2 + seed % 4 * 2, Fault::Power);
+        let held: Vec<_> = (2..=30).map(|n| store.commit(small(n))).collect();
+        let failed = held.into_iter().filter_map(|done| block_on(done).err()).count();
+        store.close();
+        if failed == 0 {
+            continue;
+        }
+        disk.cut_power(seed);
+        let store = Embedded::open_on(place.path(), Arc::new(disk.clone()), options()).unwrap();
+        let head = block_on(store.head(1)).unwrap();
+        cut += u64::from(store.report().torn_octets > 0);
+        // As long as the one that was torn.
+        block_on(store.commit(small(head + 1))).unwrap();
+        // Killed here: what is on the disk, without the store's knowledge.
+        let found = Embedded::open_on(folder().path(), Arc::new(disk.copy()), options()).unwrap();
+        assert!(found.report().is_clean(), "seed {seed}: {}", found.report());
+        assert_eq!(block_on(found.head(1)), Ok(head + 1), "seed {seed}");
+    }
+    assert!(cut > 50, "{cut}");
+}
+
 #[test]
 fn a_failed_sync_poisons() {
     let mut poisoned = 0;

@@ -2,9 +2,9 @@
 //!
 //! How: some frames of a full segment are looked at when thrice as much was written behind it as
 //! lies between it and the last look (so the effort grows with the logarithm of the log); what died
-//! of its bodies is known at once.  When less than a share of it is live, what is live is written
-//! again at the end of the log, as an ordinary change with a new LSN; then the index is made
-//! durable; then the segment is removed.
+//! of its bodies is known at once. When less than a share of it is live, the index is made durable,
+//! what is live is written again at the end of the log, as an ordinary change with a new LSN, and
+//! the segment is removed.
 //!
 //! Invariants: an op is live if the index says that its key was written by its LSN. A delete or
 //! erase is needed while an older segment exists, which may hold what it hides; in the oldest
@@ -203,7 +203,7 @@ impl Cleaner {
             self.leave(number);
         }
         moved?;
-        self.shared.checkpoint()?;
+        // What was written again lies behind the checkpoint: a crash from here on redoes it.
         self.shared.segments.remove(number).map_err(|error| io_failed(&error))?;
         tracing::debug!(number, "segment cleaned");
         Ok(true)
