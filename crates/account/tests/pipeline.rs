@@ -288,3 +288,27 @@ fn a_failure_in_doubt_is_cleared_up_from_the_store_and_sessions_keep_their_numbe
     assert!(matches!(view.poll(true)[..], [Update::Expunged(_), Update::Flags(_)]));
     whole(&bench);
 }
+
+#[test]
+fn flags_are_shared_by_all_places_of_a_message_but_deleted_is_not() {
+    let bench = filled(1);
+    let archive = named(&bench.ana, "Archive");
+    let mut here = bench.ana.select(inbox(&bench.ana).id, false).unwrap();
+    run(here.copy(&all(), Numbers::Uid, archive)).unwrap();
+    let mut there = bench.ana.select(archive, false).unwrap();
+    let marks = SystemFlags::DELETED.union(SystemFlags::FLAGGED);
+    run(here.store(&all(), Numbers::Uid, &change(FlagOp::Add, marks))).unwrap();
+    let seen = change(FlagOp::Add, SystemFlags::SEEN);
+    let answered = run(there.store(&all(), Numbers::Uid, &seen)).unwrap();
+    let both = SystemFlags::SEEN.union(SystemFlags::FLAGGED);
+    assert_eq!(answered.rows[0].system, both);
+    let told = here.poll(true);
+    let marked = both.union(SystemFlags::DELETED);
+    assert!(matches!(&told[..], [Update::Flags(row)] if row.system == marked), "{told:?}");
+    assert!(matches!(&there.poll(true)[..], [Update::Flags(row)] if row.system == both));
+    whole(&bench);
+    assert!(run(here.expunge(None)).unwrap().is_some());
+    assert_eq!(run(there.expunge(None)).unwrap(), None);
+    assert_eq!(there.exists(), 1);
+    whole(&bench);
+}
