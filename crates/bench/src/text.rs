@@ -1,7 +1,7 @@
 //! Messages of varied real text: lines of the repository's own corpus in an order that a seed
 //! gives.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// Makes messages.
 pub struct Writer {
@@ -71,6 +71,53 @@ impl Writer {
             message.extend_from_slice(b"\r\n");
         }
         message
+    }
+}
+
+/// What is searched for; all of it stands in the messages.
+#[derive(Clone, Debug, Default)]
+pub struct Needles {
+    /// A word in about one of 300 lines.
+    pub word: String,
+    /// Three words that follow each other in a line.
+    pub phrase: String,
+    /// Letters in the middle of words.
+    pub part: String,
+    /// A word of subjects.
+    pub subject: String,
+}
+
+impl Writer {
+    /// Chooses what to search for.
+    #[must_use]
+    pub fn needles(&self) -> Needles {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for word in self.lines.iter().flat_map(|line| line.split(' ')) {
+            let plain =
+                (5..12).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase());
+            if plain {
+                *counts.entry(word.to_owned()).or_default() += 1;
+            }
+        }
+        let near = |wanted: usize, long: usize| {
+            let found = counts.iter().filter(|(word, _)| word.len() >= long);
+            found.min_by_key(|(_, count)| count.abs_diff(wanted)).map(|(word, _)| word.clone())
+        };
+        let word = near(self.lines.len() / 300, 6).unwrap_or_default();
+        let long = near(self.lines.len() / 200, 9).unwrap_or_default();
+        let phrase = self.lines.iter().find_map(|line| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let plain =
+                |word: &&str| word.len() > 2 && word.bytes().all(|b| b.is_ascii_lowercase());
+            let three = words.windows(3).find(|three| three.iter().all(plain))?;
+            Some(three.join(" "))
+        });
+        Needles {
+            part: long.get(2..7).unwrap_or("there").to_owned(),
+            subject: near(self.lines.len() / 500, 5).unwrap_or_default(),
+            phrase: phrase.unwrap_or_default(),
+            word,
+        }
     }
 }
 

@@ -1,11 +1,16 @@
 //! The works: what is done to each server, and how it is measured.
 
 mod append;
+mod big;
 mod build;
+mod change;
+mod connections;
 mod delivery;
 mod fetch;
+mod growth;
 mod idle;
 mod latency;
+mod search;
 
 use crate::{
     Plan, cpu,
@@ -101,14 +106,29 @@ impl Bench<'_> {
         if self.plan.wants("append") {
             append::run(self)?;
         }
-        if self.plan.wants("fetch") {
-            fetch::run(self)?;
+        if ["fetch", "search", "change"].into_iter().any(|work| self.plan.wants(work)) {
+            let big = big::Big::new(self)?;
+            if self.plan.wants("fetch") {
+                fetch::run(self, &big)?;
+            }
+            if self.plan.wants("search") {
+                search::run(self, &big)?;
+            }
+            if self.plan.wants("change") {
+                change::run(self, &big)?;
+            }
         }
         if self.plan.wants("latency") {
             latency::run(self)?;
         }
         if self.plan.wants("idle") {
             idle::run(self)?;
+        }
+        if self.plan.wants("connections") {
+            connections::run(self)?;
+        }
+        if self.plan.wants("growth") {
+            growth::run(self)?;
         }
         if self.plan.wants("build") {
             build::run(self)?;

@@ -9,6 +9,7 @@ mod command;
 mod cursor;
 pub mod date;
 pub mod effect;
+pub mod extensions;
 pub mod limits;
 pub mod quirks;
 pub mod reply;

@@ -15,7 +15,10 @@
 //! | `R: response` | an untagged response before the outcome (see [`Player::respond`]) |
 //! | `@ event` | `tls`, `eof`, `timeout`, `shutdown`, `news`, `keepalive` |
 //! | `X: step` | `StartTls` or `Close` |
-//! | `! option` | before all others: `tls-required`, `starttls`, `small`, `hide X` |
+//! | `! option` | before all others: `tls-required`, `starttls`, `small`, `hide X`, `capabilities` |
+//!
+//! The list of capabilities after login is written as `CAPABILITY *` but for files with
+//! `! capabilities`, so that a new extension changes one file.
 //!
 //! With `TRANSCRIPTS_BLESS` set, the lines `S`, `E`, `D` and `X` are written anew.
 
@@ -69,6 +72,7 @@ struct Player<'a> {
     piece_octets: usize,
     data: Vec<u8>,
     told: String,
+    lists_capabilities: bool,
 }
 
 fn is_given(line: &str) -> bool {
@@ -79,6 +83,7 @@ impl<'a> Player<'a> {
     fn new(text: &'a str, piece_octets: usize) -> Self {
         let lines: Vec<&str> = text.lines().filter(|line| is_given(line)).collect();
         Self {
+            lists_capabilities: lines.contains(&"! capabilities"),
             session: Session::new(Arc::new(options(&lines))),
             given: lines.into(),
             pieces: VecDeque::new(),
@@ -185,7 +190,16 @@ impl<'a> Player<'a> {
         let said = self.session.outbox().take();
         let said = String::from_utf8(said.to_vec()).unwrap();
         for line in said.split_inclusive("\r\n") {
-            writeln!(self.told, "S: {}", line.strip_suffix("\r\n").unwrap()).unwrap();
+            let line = line.strip_suffix("\r\n").unwrap();
+            let list = line.find("CAPABILITY IMAP4rev2 IMAP4rev1 LITERAL+");
+            match list.filter(|_| !self.lists_capabilities) {
+                Some(at) => {
+                    let (before, rest) = line.split_at(at);
+                    let rest = rest.find(']').map_or("", |end| &rest[end..]);
+                    writeln!(self.told, "S: {before}CAPABILITY *{rest}").unwrap();
+                }
+                None => writeln!(self.told, "S: {line}").unwrap(),
+            }
         }
     }
 

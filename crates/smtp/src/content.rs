@@ -78,11 +78,18 @@ impl Content {
     }
 
     fn line(&mut self, bytes: &[u8], out: &mut BytesMut) {
+        // Where both limits are passed, the one passed first is named, however the line was cut
+        // into packets.
+        let line_left = self.line_octets_max.saturating_sub(self.line_octets) as u64;
+        let left = self.octets_max.saturating_sub(self.octets);
         self.line_octets += bytes.len();
-        if self.line_octets > self.line_octets_max {
+        if bytes.len() as u64 > line_left && line_left <= left {
             self.spoil(reply::DATA_LINE_TOO_LONG);
         }
         self.give(bytes, out);
+        if bytes.len() as u64 > line_left {
+            self.spoil(reply::DATA_LINE_TOO_LONG);
+        }
     }
 
     /// Takes octets; gives how many were taken and whether the end was among them (never in BDAT).
@@ -153,7 +160,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn decode(input: &[u8], size: usize) -> (Vec<u8>, Option<Reply>, Option<usize>) {
-        let mut content = Content::data(1_000, 1 << 20);
+        decode_into(Content::data(1_000, 1 << 20), input, size)
+    }
+
+    fn decode_into(
+        mut content: Content,
+        input: &[u8],
+        size: usize,
+    ) -> (Vec<u8>, Option<Reply>, Option<usize>) {
         let (mut out, mut taken) = (BytesMut::new(), 0);
         for piece in input.chunks(size) {
             let (used, end) = content.feed(piece, &mut out);
@@ -229,6 +243,19 @@ mod tests {
         fn anything_is_taken(input in prop::collection::vec(any::<u8>(), 0..200), size in 1_usize..9) {
             let whole = decode(&input, usize::MAX);
             prop_assert_eq!(decode(&input, size), whole);
+        }
+
+        /// What is refused, and why, does not depend on the packets.
+        #[test]
+        fn the_first_limit_passed_is_named(
+            lines in prop::collection::vec("[.a]{0,20}(\r\n|\n)", 0..8),
+            size in 1_usize..9,
+        ) {
+            let input = lines.concat().into_bytes();
+            let (_, fault, taken) = decode_into(Content::data(12, 40), &input, usize::MAX);
+            let (_, cut_fault, cut_taken) = decode_into(Content::data(12, 40), &input, size);
+            prop_assert_eq!(cut_fault, fault);
+            prop_assert_eq!(cut_taken, taken);
         }
     }
 }

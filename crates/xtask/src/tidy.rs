@@ -16,6 +16,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("pop3", 1),
     ("smtp", 1),
     ("store", 1),
+    ("search", 1),
+    ("extract", 1),
     ("account", 2),
     ("delivery", 3),
     ("server", 4),
@@ -23,7 +25,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("xtask", 5),
 ];
 /// Crates that do no I/O: what they may not name.
-const PURE: &[&str] = &["mail", "wire", "imap", "pop3", "smtp"];
+const PURE: &[&str] = &["mail", "wire", "imap", "pop3", "smtp", "search"];
 const IMPURE_WORDS: &[&str] =
     &["std::net", "std::fs", "std::thread", "SystemTime", "Instant::now", "tracing::", "rand::"];
 /// Crates that may name tokio.

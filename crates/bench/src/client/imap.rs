@@ -20,6 +20,15 @@ pub struct Answer {
     pub number: u64,
 }
 
+/// What a client keeps of a mailbox.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    /// UIDVALIDITY
+    pub uid_validity: u64,
+    /// HIGHESTMODSEQ
+    pub highest: u64,
+}
+
 impl Imap {
     /// Connects and logs in.
     pub fn login(port: u16, user: &str, password: &str) -> Result<Self, Error> {
@@ -33,6 +42,28 @@ impl Imap {
     pub fn run(&mut self, command: &str) -> Result<Answer, Error> {
         self.lines.send(format!("a {command}\r\n").as_bytes())?;
         self.answer(command)
+    }
+
+    /// SELECT; gives the response codes that a client keeps for its next visit.
+    pub fn codes(&mut self, command: &str) -> Result<Known, Error> {
+        self.lines.send(format!("a {command}\r\n").as_bytes())?;
+        let mut known = Known::default();
+        loop {
+            self.read()?;
+            let line = String::from_utf8_lossy(&self.line).into_owned();
+            let number = |name: &str| {
+                let rest = line.split_once(name)?.1;
+                rest.split(']').next()?.trim().parse::<u64>().ok()
+            };
+            known.uid_validity = number("[UIDVALIDITY ").unwrap_or(known.uid_validity);
+            known.highest = number("[HIGHESTMODSEQ ").unwrap_or(known.highest);
+            if line.starts_with("a OK") {
+                return Ok(known);
+            }
+            if line.starts_with("a ") {
+                return fail(format!("{command}: {line}"));
+            }
+        }
     }
 
     fn answer(&mut self, command: &str) -> Result<Answer, Error> {

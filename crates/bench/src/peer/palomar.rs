@@ -66,3 +66,32 @@ fn account(binary: &Path, data: &Path, address: &str) -> Result<(), Error> {
     }
     if add.wait()?.success() { Ok(()) } else { fail(format!("account add {address}")) }
 }
+
+/// What `palomar reindex --json` tells at its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reindexed {
+    /// Octets of the index.
+    pub index_octets: f64,
+    /// Octets of the messages as they are stored: compressed.
+    pub compressed_octets: f64,
+}
+
+/// Builds an account's search index anew and waits for it.
+pub fn reindex(binary: &Path, data: &Path, address: &str) -> Result<Reindexed, Error> {
+    let told = Command::new(binary)
+        .args(["reindex", address, "--json", "--data"])
+        .arg(data)
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !told.status.success() {
+        return fail(format!("reindex {address}"));
+    }
+    let text = String::from_utf8_lossy(&told.stdout);
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap_or_default())?;
+    let number = |name: &str| last.get(name).and_then(serde_json::Value::as_f64);
+    let number = |name: &str| number(name).ok_or(Error(format!("reindex tells no {name}")));
+    Ok(Reindexed {
+        index_octets: number("index_octets")?,
+        compressed_octets: number("compressed_octets")?,
+    })
+}

@@ -1,11 +1,11 @@
 //! Listings and bodies of a big mailbox: the first time ever, and warm.
 
-use super::{Bench, fill};
+use super::{Bench, big::Big};
 use crate::{
     client::imap::Imap,
     cpu,
     error::{Error, fail},
-    peer::{PASSWORD, Server, dovecot, palomar},
+    peer::{PASSWORD, Server},
     table::{Figure, Row, median_figure},
 };
 use std::time::Instant;
@@ -66,22 +66,11 @@ fn measure(
     Ok(results.each_ref().map(|(first, later)| (*first, median_figure(later))))
 }
 
-/// All of them on one mailbox.
-pub fn run(bench: &mut Bench<'_>) -> Result<(), Error> {
-    let room = bench.room("fetch")?;
+/// All of them.
+pub fn run(bench: &mut Bench<'_>, big: &Big) -> Result<(), Error> {
     let messages = bench.plan.mailbox;
-    {
-        let (ours, theirs) = (palomar::start(&bench.binary, &room)?, dovecot::start(&room, false)?);
-        for server in [&theirs, &ours] {
-            eprintln!("filling {}: {messages}", server.name);
-            let mut writer = bench.writer.with_seed(3);
-            fill(server, &Server::user(0), messages, &mut writer)?;
-        }
-    }
-    let (palomar, dovecot) = (palomar::start(&bench.binary, &room)?, dovecot::start(&room, true)?);
     for (name, command) in LISTINGS {
-        let [(first, ours), (their_first, theirs)] =
-            measure(bench, [&palomar, &dovecot], command, false)?;
+        let [(first, ours), (their_first, theirs)] = measure(bench, big.servers(), command, false)?;
         let row = |work: String, ours: Figure, theirs: Figure, goal| Row {
             work,
             unit: "s",
@@ -95,7 +84,7 @@ pub fn run(bench: &mut Bench<'_>) -> Result<(), Error> {
         let [ours, theirs] = [first, their_first].map(|value| Figure { value, cpu_ms: 0.0 });
         bench.row(row(format!("{name}, the first time"), ours, theirs, "as the second"));
     }
-    let [(_, ours), (_, theirs)] = measure(bench, [&palomar, &dovecot], BODIES, true)?;
+    let [(_, ours), (_, theirs)] = measure(bench, big.servers(), BODIES, true)?;
     bench.row(Row {
         work: format!("all bodies, {messages} messages of 4 KB"),
         unit: "MB/s",

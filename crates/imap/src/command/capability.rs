@@ -3,17 +3,9 @@
 use super::Next;
 use crate::answer::Answer;
 use crate::cursor::Cursor;
+use crate::extensions;
 use crate::session::{Session, State};
 use std::fmt::Write as _;
-
-/// Before login: enough to log in. The rest is shown with the OK of the login.
-const BEFORE_LOGIN: &str = "IMAP4rev2 IMAP4rev1 LITERAL- SASL-IR ENABLE ID NAMESPACE IDLE";
-
-/// After login.
-const AFTER_LOGIN: &str = "IMAP4rev2 IMAP4rev1 LITERAL+ ENABLE ID NAMESPACE IDLE UNSELECT UIDPLUS \
-     MOVE CHILDREN ESEARCH SEARCHRES LIST-EXTENDED LIST-STATUS STATUS=SIZE SPECIAL-USE \
-     CREATE-SPECIAL-USE CONDSTORE QRESYNC MULTIAPPEND BINARY WITHIN QUOTA QUOTA=RES-STORAGE \
-     QUOTA=RES-MESSAGE UTF8=ACCEPT OBJECTID INPROGRESS";
 
 /// `capability = "CAPABILITY"`
 pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
@@ -31,7 +23,7 @@ pub(crate) fn capabilities(session: &Session) -> String {
     let shown = |name: &str| {
         !options.hidden_capabilities.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
     };
-    let mut list = String::with_capacity(400);
+    let mut list = String::with_capacity(1_000);
     list.push_str("CAPABILITY");
     let mut add = |name: &str| {
         if shown(name) {
@@ -40,14 +32,14 @@ pub(crate) fn capabilities(session: &Session) -> String {
         }
     };
     if session.state() != State::NotAuthenticated {
-        AFTER_LOGIN.split(' ').for_each(&mut add);
+        extensions::shown(true).for_each(&mut add);
         if shown("APPENDLIMIT") {
             // Writing to a String does not fail.
             let _ = write!(list, " APPENDLIMIT={}", options.append_octets_max);
         }
         return list;
     }
-    BEFORE_LOGIN.split(' ').for_each(&mut add);
+    extensions::shown(false).for_each(&mut add);
     if session.starttls_offered() {
         add("STARTTLS");
     }
