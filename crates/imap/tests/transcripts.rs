@@ -15,7 +15,7 @@
 //! | `R: response` | an untagged response before the outcome (see [`Player::respond`]) |
 //! | `@ event` | `tls`, `eof`, `timeout`, `shutdown`, `news`, `keepalive` |
 //! | `X: step` | `StartTls` or `Close` |
-//! | `! option` | before all others: `tls-required`, `starttls`, `small`, `hide X`, `capabilities` |
+//! | `! option` | before all others: `tls-required`, `starttls`, `small`, `hide X`, … |
 //!
 //! The list of capabilities after login is written as `CAPABILITY *` but for files with
 //! `! capabilities`, so that a new extension changes one file.
