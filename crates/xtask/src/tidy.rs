@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("imap", 1),
     ("pop3", 1),
     ("smtp", 1),
+    ("search", 1),
     ("store", 1),
     ("search", 1),
     ("extract", 1),

@@ -1,0 +1,28 @@
+//! A segment of an account's full-text index: built from decoded messages, merged with others,
+//! asked what RFC 9051 §6.4.4 asks — which messages contain this string?
+//!
+//! Invariants: a segment is immutable bytes; its documents are numbered by *ordinals* in the order
+//! of their message ids. An [`Answer`] never lies: what is certain contains the needle, and what is
+//! neither certain nor possible does not. All text, of documents and of needles, is casemapped
+//! ([`mail::text::casemap`]) by the caller. Nothing here does I/O, knows a clock or an account:
+//! bytes come through [`Source`] and go through [`Sink`]. Damaged bytes give [`Error::Damaged`].
+
+pub mod builder;
+pub mod document;
+pub mod error;
+pub mod limits;
+pub mod merge;
+pub mod order;
+pub mod segment;
+pub mod set;
+pub mod source;
+
+pub use builder::Builder;
+pub use document::{Document, Field, SortKey};
+pub use error::Error;
+pub use limits::Limits;
+pub use merge::merge;
+pub use order::ranks;
+pub use segment::{Links, Segment};
+pub use set::{Answer, Set};
+pub use source::{Fut, Sink, Source};
