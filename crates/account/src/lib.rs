@@ -15,6 +15,7 @@ pub mod directory;
 mod draft;
 mod edit;
 pub mod error;
+pub mod extract;
 mod flight;
 mod fold;
 mod keys;
@@ -43,6 +44,7 @@ pub use account::Account;
 pub use accounts::Accounts;
 pub use directory::{Credentials, Directory, Recipient};
 pub use error::{Error, Refused};
+pub use extract::Extract;
 pub use record::Record;
 pub use trash::Deleted;
 pub use types::{

@@ -1,6 +1,6 @@
 //! The nouns of this floor: names, limits, what operations take and give.
 
-use crate::{Error, Row};
+use crate::{Error, Extract, Row};
 use bytes::Bytes;
 use mail::{Flags, MailboxId, MessageId, ModSeq, NumberSet, Uid, UidValidity};
 use std::sync::{Arc, OnceLock};
@@ -197,6 +197,8 @@ pub struct Options {
     pub zstd_level: i32,
     /// argon2id's memory in KiB, passes and lanes for passwords set from now on.
     pub argon2_cost: (u32, u32, u32),
+    /// Reads attachments for search; without it they are found by their names alone.
+    pub extract: Option<Arc<dyn Extract>>,
 }
 
 impl Default for Options {
@@ -210,6 +212,7 @@ impl Default for Options {
             quota_octets_default: None,
             zstd_level: 3,
             argon2_cost: ARGON2_COST,
+            extract: None,
         }
     }
 }
