@@ -14,7 +14,7 @@ use crate::{
 use bytes::Bytes;
 use mail::AccountId;
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -59,6 +59,24 @@ impl Counters {
         (from.byte()? == 1).then_some(())?;
         let (next_message, next_mailbox) = (from.number32()?, from.number32()?);
         Some(Self { next_message, next_mailbox, uid_validity: from.number32()? })
+    }
+}
+
+/// A set of message ids, which are dense.
+#[derive(Default)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    /// Whether it was not there before.
+    fn set(&mut self, message: u32) -> bool {
+        let (at, bit) = (message as usize / 64, 1 << (message % 64));
+        if at >= self.0.len() {
+            self.0.resize(at + 1, 0);
+        }
+        let Some(word) = self.0.get_mut(at) else { return false };
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
     }
 }
 
@@ -169,7 +187,7 @@ impl Account {
         };
         let mut state = State { modseq, ..State::default() };
         self.read_names(&mut state).await?;
-        self.read_members(&mut state).await?;
+        self.read_members(&mut state, counters.next_message).await?;
         self.read_numbers(&mut state).await?;
         Ok(Read { state, counters })
     }
@@ -198,24 +216,26 @@ impl Account {
         .await
     }
 
-    async fn read_members(&self, state: &mut State) -> Result<(), Error> {
-        let mut first: HashMap<u32, (u32, u32)> = HashMap::new();
+    async fn read_members(&self, state: &mut State, next: u32) -> Result<(), Error> {
+        // A bit a message: a map of them all would cost more than the index itself.
+        let mut known = Bits::default();
+        let mut twice = HashSet::new();
         self.each(tag::MEMBER, |key, value| {
             let (mailbox, uid) = keys::pair(key)?;
-            let member = Member::of_value(uid, value)?;
+            let member = Member::of_value(uid, value).filter(|m| m.message < next)?;
             let keywords = state.keywords.set(member.keywords.clone());
             state.mailboxes.get_mut(&mailbox)?.push(Entry::of(&member, keywords));
-            match first.get(&member.message) {
-                Some(known) => state.join(member.message, *known, (mailbox, uid)),
-                None => {
-                    first.insert(member.message, (mailbox, uid));
-                    state.octets += u64::from(member.octets);
-                    state.messages += 1;
-                }
+            if known.set(member.message) {
+                state.octets += u64::from(member.octets);
+                state.messages += 1;
+            } else {
+                twice.insert(member.message);
             }
             Some(())
         })
-        .await
+        .await?;
+        state.gather(&twice);
+        Ok(())
     }
 
     async fn read_numbers(&self, state: &mut State) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use crate::{
 };
 use mail::{NumberSet, SystemFlags};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -266,6 +266,18 @@ impl State {
         found.push(added.entry);
         if let Some(beside) = added.beside {
             self.join(added.entry.message, beside, (added.mailbox, added.entry.uid));
+        }
+    }
+
+    /// Finds all memberships of messages that have several, after a load.
+    pub fn gather(&mut self, messages: &HashSet<u32>) {
+        if messages.is_empty() {
+            return;
+        }
+        for (id, mailbox) in &self.mailboxes {
+            for entry in mailbox.entries.iter().filter(|e| messages.contains(&e.message)) {
+                self.many.entry(entry.message).or_default().push((*id, entry.uid));
+            }
         }
     }
 

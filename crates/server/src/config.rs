@@ -94,6 +94,8 @@ pub struct MailLimits {
     pub undelete_days: u32,
     /// Octets of memory for hot accounts.
     pub hot_octets_max: u64,
+    /// Octets of memory for blocks of the store's index.
+    pub store_cache_octets_max: u64,
     /// Quota of accounts without their own, in octets; 0 is none.
     pub quota_octets_default: u64,
     /// Octets of messages that are on their way in or out, all connections together.

@@ -56,9 +56,9 @@ pub fn ports(offset: u16) -> Result<Ports, String> {
         .ok_or_else(|| format!("--port-offset {offset}: ports end at 65535"))
 }
 
-/// The configuration of `palomar dev`.
-pub fn config(data: &Path, ports: &Ports) -> Result<Config, String> {
-    let mut config = Config::parse("").map_err(|error| error.to_string())?;
+/// The configuration of `palomar dev`: limits and the like are those of `settings`.
+pub fn config(settings: Config, data: &Path, ports: &Ports) -> Config {
+    let mut config = settings;
     HOST_NAME.clone_into(&mut config.host_name);
     data.clone_into(&mut config.data);
     config.log = "warn".to_owned();
@@ -75,7 +75,7 @@ pub fn config(data: &Path, ports: &Ports) -> Result<Config, String> {
     // Tests open hundreds of connections, all from this machine.
     config.connections.connections_per_address_max = config.connections.connections_max;
     config.logins.connections_per_account_max = config.connections.connections_max;
-    Ok(config)
+    config
 }
 
 /// Makes certificates where they are missing or old. Gives the CA's path.

@@ -31,7 +31,8 @@ impl Stack {
         let master = data::master_key(folder, !path.exists()).map_err(io)?;
         let secret = decoy_secret(&master);
         data::folder(&path).map_err(io)?;
-        let store = tokio::task::spawn_blocking(move || open_store(&path)).await;
+        let options = store_options(config);
+        let store = tokio::task::spawn_blocking(move || open_store(&path, &options)).await;
         let store = store.map_err(|error| error.to_string())??;
         let accounts = Accounts::open(
             Arc::clone(&store) as Arc<dyn Kv>,
@@ -57,8 +58,12 @@ fn store_folder(data: &Path) -> PathBuf {
     data.join("store")
 }
 
-fn open_store(path: &Path) -> Result<Arc<Embedded>, String> {
-    Embedded::open(path, store::Options::default()).map_err(|error| shown(path, &error))
+fn store_options(config: &Config) -> store::Options {
+    store::Options { cache_octets: config.mail.store_cache_octets_max, ..store::Options::default() }
+}
+
+fn open_store(path: &Path, options: &store::Options) -> Result<Arc<Embedded>, String> {
+    Embedded::open(path, options.clone()).map_err(|error| shown(path, &error))
 }
 
 fn shown(path: &Path, error: &store::Error) -> String {
@@ -73,14 +78,14 @@ fn shown(path: &Path, error: &store::Error) -> String {
 /// Makes the index of the store anew from its log. No server may run. Blocks.
 pub fn rebuild(config: &Config) -> Result<store::Report, String> {
     let path = store_folder(&config.data);
-    embedded::rebuild(&path, &store::Options::default()).map_err(|error| shown(&path, &error))
+    embedded::rebuild(&path, &store_options(config)).map_err(|error| shown(&path, &error))
 }
 
 /// Compares the index of the store with its log, and all bodies with their checksums. No server may
 /// run. Blocks.
 pub fn check(config: &Config) -> Result<store::Report, String> {
     let path = store_folder(&config.data);
-    embedded::check(&path, &store::Options::default()).map_err(|error| shown(&path, &error))
+    embedded::check(&path, &store_options(config)).map_err(|error| shown(&path, &error))
 }
 
 fn decoy_secret(master: &MasterKey) -> [u8; 32] {

@@ -10,16 +10,25 @@ use std::{
 
 /// Starts it; accounts are made when the folder is new.
 pub fn start(binary: &Path, folder: &Path) -> Result<Server, Error> {
+    start_with(binary, folder, "")
+}
+
+/// The same with settings.
+pub fn start_with(binary: &Path, folder: &Path, settings: &str) -> Result<Server, Error> {
     let data = folder.join("palomar");
     let fresh = !data.exists();
     std::fs::create_dir_all(&data)?;
     // All ports stay below those that the system gives to outgoing connections (32,768 and up).
     let offset = 4_000 + super::free_port()? % 26_000;
     let log = std::fs::File::create(folder.join("palomar.log"))?;
+    let config = folder.join("palomar.toml");
+    std::fs::write(&config, settings)?;
     let mut child = Command::new(binary)
         .arg("dev")
         .arg("--data")
         .arg(&data)
+        .arg("--config")
+        .arg(&config)
         .args(["--json", "--port-offset", &offset.to_string()])
         .stdout(Stdio::piped())
         .stderr(log)

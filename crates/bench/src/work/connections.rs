@@ -13,7 +13,7 @@ use std::{thread, time::Instant};
 /// What is wanted; a process may not have more descriptors than the machine allows it.
 const CONNECTIONS: usize = 20_000;
 /// Descriptors that a server and this program need for other things.
-const DESCRIPTORS_SPARE: usize = 200;
+const DESCRIPTORS_SPARE: usize = 700;
 const WORKERS: usize = 8;
 
 fn descriptors() -> usize {

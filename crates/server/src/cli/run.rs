@@ -50,7 +50,7 @@ pub fn dev(place: &Place, port_offset: u16, json: bool) -> Result<(), Stop> {
     crate::data::folder(data)?;
     let data = &data.canonicalize()?;
     let ports = dev::ports(port_offset)?;
-    let mut config = dev::config(data, &ports)?;
+    let mut config = dev::config(place.config()?, data, &ports);
     let filter = std::env::var("PALOMAR_LOG").unwrap_or_else(|_| config.log.clone());
     logs::start(&filter, config.log_format)?;
     let ca = dev::certificates(data)?;

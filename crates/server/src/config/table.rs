@@ -172,6 +172,13 @@ pub const SETTINGS: &[Setting] = &[
         mail.hot_octets_max
     ),
     row!(
+        "limits.store_cache_octets_max",
+        "octets",
+        "134217728",
+        "Memory for blocks of the store's index that were read.",
+        mail.store_cache_octets_max
+    ),
+    row!(
         "limits.quota_octets_default",
         "octets",
         "0",
