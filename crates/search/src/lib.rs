@@ -7,15 +7,24 @@
 //! ([`mail::text::casemap`]) by the caller. Nothing here does I/O, knows a clock or an account:
 //! bytes come through [`Source`] and go through [`Sink`]. Damaged bytes give [`Error::Damaged`].
 
+mod bits;
+mod body;
 pub mod builder;
+mod column;
+mod container;
 pub mod document;
 pub mod error;
+mod gather;
+mod header;
 pub mod limits;
 pub mod merge;
 pub mod order;
+mod rows;
 pub mod segment;
 pub mod set;
 pub mod source;
+mod terms;
+mod tokens;
 
 pub use builder::Builder;
 pub use document::{Document, Field, SortKey};
@@ -23,6 +32,7 @@ pub use error::Error;
 pub use limits::Limits;
 pub use merge::merge;
 pub use order::ranks;
+pub use rows::HASH_BITS;
 pub use segment::{Links, Segment};
 pub use set::{Answer, Set};
 pub use source::{Fut, Sink, Source};

@@ -1,0 +1,90 @@
+//! Which bodies contain a needle?
+//!
+//! A needle that is one run of word characters occurs in a text if and only if a term or a long run
+//! of that text contains it: certain. A needle of several runs needs the first at a term's end, the
+//! middle ones as whole terms, the last at a term's start, all in one document: possible. One pair
+//! of dense letters is a term: certain; more are several pairs: possible.
+
+use crate::{
+    Answer, Error, Set,
+    builder::BODY,
+    container::{Input, Section},
+    rows,
+    terms::{Pattern, Terms},
+    tokens::{self, Class, Piece, Place, TERM_OCTETS_MAX},
+};
+
+/// Anywhere in a term.
+pub const ANYWHERE: Place = Place { starts: false, ends: false };
+
+/// What a needle asks of the terms: all of these.
+pub struct Wanted<'n> {
+    /// Of each, whether a term must fit, and the text that a long run may contain instead.
+    pub patterns: Vec<(Option<Pattern<'n>>, Option<&'n str>)>,
+    /// Whether a document that has them contains the needle.
+    pub certain: bool,
+}
+
+/// What terms a needle asks for; `None` when it is separators alone.
+pub fn wanted<'n>(needle: &'n str, field: Option<&'n str>) -> Option<Wanted<'n>> {
+    let pieces = tokens::pieces(needle);
+    let mut patterns = Vec::new();
+    for Piece { class, text, place } in &pieces {
+        if *class == Class::Word {
+            let short = text.len() <= TERM_OCTETS_MAX;
+            let pattern = short.then_some(Pattern { text, place: *place, field });
+            // A long run is more than TERM_OCTETS_MAX: what must be a whole run is no part of one.
+            let whole = place.starts && place.ends;
+            patterns.push((pattern, (!short || !whole).then_some(*text)));
+            continue;
+        }
+        tokens::pairs(text, |pair| {
+            let start = pair.as_ptr() as usize - needle.as_ptr() as usize;
+            let pair = needle.get(start..start + pair.len()).unwrap_or(text);
+            patterns.push((Some(Pattern { text: pair, place: ANYWHERE, field }), None));
+        });
+    }
+    let certain = match pieces.as_slice() {
+        [] => return None,
+        [one] => one.place == ANYWHERE && patterns.len() == 1,
+        _ => false,
+    };
+    Some(Wanted { patterns, certain })
+}
+
+/// Documents whose body contains the needle.
+pub async fn contains(input: &Input, needle: &str) -> Result<Answer, Error> {
+    if needle.is_empty() {
+        return Ok(Answer::all(input.documents));
+    }
+    let Some(wanted) = wanted(needle, None) else { return Ok(Answer::unknown(input.documents)) };
+    let patterns: Vec<Pattern<'_>> = wanted.patterns.iter().filter_map(|(term, _)| *term).collect();
+    let terms = Terms::new(input, BODY);
+    let mut hits = terms.find(&patterns).await?.into_iter();
+    let mut all: Option<Set> = None;
+    for (term, run) in &wanted.patterns {
+        let mut set = Set::empty(input.documents);
+        if let Some(hits) = term.and_then(|_| hits.next()) {
+            terms.unite(&hits, &mut set).await?;
+        }
+        if let Some(run) = run {
+            rows::find_runs(input, Section::BodyRuns.place(), run, &mut set).await?;
+        }
+        match &mut all {
+            Some(all) => all.intersect(&set),
+            None => all = Some(set),
+        }
+        if all.as_ref().is_some_and(Set::is_empty) {
+            break;
+        }
+    }
+    Ok(answer(all.unwrap_or_default(), wanted.certain))
+}
+
+/// Documents that have all that was wanted.
+pub fn answer(set: Set, certain: bool) -> Answer {
+    if certain {
+        return Answer::exactly(set);
+    }
+    Answer { certain: Set::empty(set.documents()), possible: set }
+}
