@@ -5,7 +5,9 @@
 //! changes meanwhile; bodies are read after that.
 
 use crate::{
-    Account, Accounts, Error, Record, change,
+    Account, Accounts, Error, Record,
+    bulk::{self, Group},
+    change,
     change::Member,
     fold::{Folded, Thrown},
     keys::{self, tag},
@@ -177,9 +179,23 @@ impl Check<'_> {
 
     async fn members(&mut self, folded: &mut Folded) -> Result<(), Error> {
         let mut wanted = std::mem::take(&mut folded.members);
+        let mut bulks: BTreeMap<u32, Vec<Group>> = BTreeMap::new();
+        for (key, value) in self.stored(tag::BULK).await? {
+            match (keys::mailbox_and_commit_of(&key), bulk::read(&value)) {
+                (Some((mailbox, _)), Some(groups)) if folded.mailboxes.contains_key(&mailbox) => {
+                    bulks.entry(mailbox).or_default().extend(groups);
+                }
+                (of, _) => {
+                    self.tell(format_args!("flags {of:?} cannot be read or have no mailbox"))
+                }
+            }
+        }
         for (key, value) in self.stored(tag::MEMBER).await? {
             let place = keys::pair(&key);
-            let stored = place.and_then(|(_, uid)| Member::of_value(uid, &value));
+            let mut stored = place.and_then(|(_, uid)| Member::of_value(uid, &value));
+            if let (Some(stored), Some((mailbox, _))) = (&mut stored, place) {
+                bulks.get(&mailbox).into_iter().flatten().for_each(|group| group.over(stored));
+            }
             let says = place.and_then(|place| wanted.remove(&place));
             if stored.is_none() || stored != says {
                 self.tell(format_args!("place {place:?} holds {stored:?}, the log says {says:?}"));
@@ -249,7 +265,7 @@ impl Check<'_> {
     async fn tombstones(&mut self, folded: &mut Folded) -> Result<(), Error> {
         let mut wanted = std::mem::take(&mut folded.tombstones);
         for (key, value) in self.stored(tag::EXPUNGED).await? {
-            let of = keys::expunged_of(&key);
+            let of = keys::mailbox_and_commit_of(&key);
             let stored: Option<BTreeSet<_>> =
                 crate::edit::read_tombstones(&value).map(|all| all.into_iter().collect());
             if stored.is_none() || of.and_then(|of| wanted.remove(&of)) != stored {

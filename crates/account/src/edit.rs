@@ -3,6 +3,7 @@
 use crate::{
     Account, Error, FlagChange, FlagOp, Numbers, Refused, Stored, View,
     account::{Inner, SYSTEM_ALL},
+    bulk::Gathering,
     change::{Change, write_keywords},
     codec::{Reader, Writer},
     draft::Draft,
@@ -69,6 +70,8 @@ impl View {
             let mut draft = account.draft(inner);
             if !rows.is_empty() {
                 let mut flags = Flagging::new(&account, inner, &mut draft, change)?;
+                let many = account.shared.options.bulk_messages_min;
+                flags.bulk = (rows.len() >= many).then(Gathering::default);
                 for now in &rows {
                     flags.row(inner, &mut draft, self.mailbox, now);
                 }
@@ -142,6 +145,8 @@ struct Flagging {
     shared: BTreeMap<(u8, SetId), Vec<u32>>,
     /// Uids by their new `\Deleted`.
     deleted: [Vec<u32>; 2],
+    /// Where there are very many, they are written together.
+    bulk: Option<Gathering>,
 }
 
 impl Flagging {
@@ -168,6 +173,7 @@ impl Flagging {
             sets: HashMap::new(),
             shared: BTreeMap::new(),
             deleted: [Vec::new(), Vec::new()],
+            bulk: None,
         })
     }
 
@@ -205,7 +211,7 @@ impl Flagging {
         }
         if !shared {
             if own {
-                put_flags(inner, draft, (mailbox, &now.entry), Entry::with_flags(system, keywords));
+                self.own(inner, draft, (mailbox, &now.entry), Entry::with_flags(system, keywords));
             }
             return;
         }
@@ -213,10 +219,9 @@ impl Flagging {
         self.shared.entry((bits, keywords)).or_default().push(message);
         draft.planned.push(Planned::Shared { message, system: bits, keywords });
         let plan = &inner.plan;
-        let all: Vec<_> = plan.memberships(&inner.state, message, (mailbox, uid)).collect();
-        for (other, other_uid) in all {
+        for (other, other_uid) in plan.memberships(&inner.state, message, (mailbox, uid)) {
             if (other, other_uid) == (mailbox, uid) {
-                put_flags(inner, draft, (mailbox, &now.entry), Entry::with_flags(system, keywords));
+                self.own(inner, draft, (mailbox, &now.entry), Entry::with_flags(system, keywords));
                 continue;
             }
             // Another membership keeps its own `\Deleted`; one that is on its way has none.
@@ -230,7 +235,28 @@ impl Flagging {
         }
     }
 
-    fn finish(self, inner: &Inner, draft: &mut Draft, mailbox: u32) {
+    /// The membership that was named gets new flags.
+    fn own(
+        &mut self,
+        inner: &Inner,
+        draft: &mut Draft,
+        (mailbox, entry): (u32, &Entry),
+        flags: u32,
+    ) {
+        let Some(bulk) = &mut self.bulk else {
+            return put_flags(inner, draft, (mailbox, entry), flags);
+        };
+        bulk.take(entry.uid, draft.modseq, flags);
+        draft.delta.flags.entry(mailbox).or_default().push((entry.uid, flags));
+    }
+
+    fn finish(mut self, inner: &Inner, draft: &mut Draft, mailbox: u32) {
+        let found = inner.state.mailboxes.get(&mailbox);
+        if let (Some(bulk), Some(found)) = (self.bulk.take(), found)
+            && !bulk.is_empty()
+        {
+            bulk.put(draft, (mailbox, found), &inner.state.keywords);
+        }
         for ((system, keywords), mut messages) in self.shared {
             messages.sort_unstable();
             let keywords = inner.state.keywords.numbers_of(keywords).to_vec();

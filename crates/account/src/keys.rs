@@ -6,6 +6,7 @@ use bytes::Bytes;
 /// What kind of value a key names: its first octet. `docs/storage.md` tells of each.
 pub(crate) mod tag {
     pub const ADDRESS: u8 = b'A';
+    pub const BULK: u8 = b'B';
     pub const CHANGE: u8 = b'C';
     pub const DOMAIN: u8 = b'D';
     pub const RECORD: u8 = b'E';
@@ -86,6 +87,10 @@ pub(crate) fn numbers(mailbox: u32) -> Key {
 pub(crate) fn member(mailbox: u32, uid: u32) -> Key {
     Key::new(tag::MEMBER, &[&mailbox.to_be_bytes(), &uid.to_be_bytes()])
 }
+/// Flags of many messages of a mailbox, written by one commit.
+pub(crate) fn bulk(mailbox: u32, modseq: u64) -> Key {
+    Key::new(tag::BULK, &[&mailbox.to_be_bytes(), &modseq.to_be_bytes()])
+}
 /// A message's record.
 pub(crate) fn record(message: u32) -> Key {
     Key::new(tag::RECORD, &[&message.to_be_bytes()])
@@ -144,8 +149,8 @@ pub(crate) fn pair(rest: &[u8]) -> Option<(u32, u32)> {
     let (first, second) = rest.split_first_chunk()?;
     Some((u32::from_be_bytes(*first), number(second)?))
 }
-/// Mailbox and commit of a tombstone's key.
-pub(crate) fn expunged_of(rest: &[u8]) -> Option<(u32, u64)> {
+/// Mailbox and commit of a tombstone's or bulk's key.
+pub(crate) fn mailbox_and_commit_of(rest: &[u8]) -> Option<(u32, u64)> {
     let (mailbox, modseq) = rest.split_first_chunk()?;
     Some((u32::from_be_bytes(*mailbox), u64::from_be_bytes(modseq.try_into().ok()?)))
 }
@@ -174,7 +179,7 @@ mod tests {
     fn keys_read_back() {
         let rest = |key: Key| key.as_ref()[1..].to_vec();
         assert_eq!(pair(&rest(member(3, 9))), Some((3, 9)));
-        assert_eq!(expunged_of(&rest(expunged(3, 9))), Some((3, 9)));
+        assert_eq!(mailbox_and_commit_of(&rest(expunged(3, 9))), Some((3, 9)));
         assert_eq!(trash_of(&rest(trash(3, 9))), Some((3, 9)));
         assert_eq!(number(&rest(keyword(7))), Some(7));
         assert_eq!((pair(b"1234567"), number(b"123")), (None, None));

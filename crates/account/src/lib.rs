@@ -8,6 +8,7 @@ mod account;
 mod accounts;
 mod append;
 mod body;
+mod bulk;
 mod change;
 pub mod check;
 mod codec;

@@ -3,6 +3,7 @@
 use crate::{
     Account, Error,
     accounts::Shared,
+    bulk,
     change::Member,
     codec::{Reader, Writer},
     keys::{self, tag},
@@ -188,6 +189,7 @@ impl Account {
         let mut state = State { modseq, ..State::default() };
         self.read_names(&mut state).await?;
         self.read_members(&mut state, counters.next_message).await?;
+        self.read_bulks(&mut state).await?;
         self.read_numbers(&mut state).await?;
         Ok(Read { state, counters })
     }
@@ -236,6 +238,21 @@ impl Account {
         .await?;
         state.gather(&twice);
         Ok(())
+    }
+
+    async fn read_bulks(&self, state: &mut State) -> Result<(), Error> {
+        self.each(tag::BULK, |key, value| {
+            let (mailbox, modseq) = keys::mailbox_and_commit_of(key)?;
+            let groups = bulk::read(value)?;
+            let found = state.mailboxes.get_mut(&mailbox)?;
+            for group in &groups {
+                let keywords = state.keywords.set(group.keywords.clone());
+                found.overlay(group.modseq, Entry::with_flags(group.system, keywords), &group.uids);
+            }
+            found.bulks.push(modseq, &groups);
+            Some(())
+        })
+        .await
     }
 
     async fn read_numbers(&self, state: &mut State) -> Result<(), Error> {

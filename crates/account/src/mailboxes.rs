@@ -172,6 +172,9 @@ impl Account {
                     trash.put(inner, draft, &as_is(entry));
                 }
             }
+            for key in found.bulks.keys() {
+                draft.delete(keys::bulk(id, key));
+            }
             draft.delete(keys::mailbox(id));
             draft.delete(keys::numbers(id));
             draft.change(&Change::Gone { mailbox: id, erase_at: trash.erase_at });

@@ -2,8 +2,14 @@
 //! order, after it became durable.
 
 use crate::{
-    SpecialUse, change::Member, keywords::Keywords, keywords::SetId, mailbox::MailboxRecord,
-    types::MailboxName, watch::Watches,
+    SpecialUse,
+    bulk::{Bulks, Written},
+    change::Member,
+    keywords::Keywords,
+    keywords::SetId,
+    mailbox::MailboxRecord,
+    types::MailboxName,
+    watch::Watches,
 };
 use mail::{NumberSet, SystemFlags};
 use std::{
@@ -30,6 +36,10 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// Of nothing.
+    pub const NONE: Self =
+        Self { modseq: 0, uid: 0, message: 0, thread: 0, octets: 0, date: 0, flags: 0 };
+
     #[allow(clippy::cast_possible_truncation)]
     pub const fn system(&self) -> u8 {
         self.flags as u8
@@ -79,6 +89,7 @@ pub(crate) struct Mailbox {
     pub octets: u64,
     /// Messages from this Uid on are `\Recent` to the next session that selects.
     pub recent_from: u32,
+    pub bulks: Bulks,
 }
 
 impl Mailbox {
@@ -92,7 +103,28 @@ impl Mailbox {
             deleted: 0,
             octets: 0,
             recent_from: 1,
+            bulks: Bulks::default(),
         }
+    }
+    /// Flags of many go over the memberships' own values where they are newer.
+    pub fn overlay(&mut self, modseq: u64, flags: u32, uids: &NumberSet) {
+        for (first, last) in uids.ranges() {
+            let from = self.entries.partition_point(|entry| entry.uid < *first);
+            for at in from..self.entries.len() {
+                let Some(entry) = self.entries.get_mut(at).filter(|e| e.uid <= *last) else {
+                    break;
+                };
+                if entry.modseq >= modseq {
+                    continue;
+                }
+                let before = *entry;
+                (entry.modseq, entry.flags) = (modseq, flags);
+                let after = *entry;
+                self.count(&before, false);
+                self.count(&after, true);
+            }
+        }
+        self.highest_modseq = self.highest_modseq.max(modseq);
     }
     pub fn position(&self, uid: u32) -> Option<usize> {
         self.entries.binary_search_by_key(&uid, |entry| entry.uid).ok()
@@ -179,6 +211,7 @@ pub(crate) struct Delta {
     pub flags: BTreeMap<u32, Vec<(u32, u32)>>,
     /// Of each mailbox: Uids, ascending.
     pub expunged: BTreeMap<u32, Vec<u32>>,
+    pub bulks: Vec<Written>,
     pub gone: Vec<u32>,
     pub subscribed: Vec<(MailboxName, bool)>,
     /// Keywords in all after this commit.
@@ -238,6 +271,11 @@ impl State {
                 found.highest_modseq = modseq;
                 let touched = Arc::new(found.flag(modseq, flags));
                 watches.changed(*id, &touched, delta.by);
+            }
+        }
+        for written in &delta.bulks {
+            if let Some(found) = self.mailboxes.get_mut(&written.mailbox) {
+                found.bulks.apply(written);
             }
         }
         for (id, uids) in &delta.expunged {

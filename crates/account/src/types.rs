@@ -197,6 +197,8 @@ pub struct Options {
     pub zstd_level: i32,
     /// argon2id's memory in KiB, passes and lanes for passwords set from now on.
     pub argon2_cost: (u32, u32, u32),
+    /// Messages from which on a change of flags is written as one value for all of them.
+    pub bulk_messages_min: usize,
     /// Reads attachments for search; without it they are found by their names alone.
     pub extract: Option<Arc<dyn Extract>>,
 }
@@ -212,6 +214,7 @@ impl Default for Options {
             quota_octets_default: None,
             zstd_level: 3,
             argon2_cost: ARGON2_COST,
+            bulk_messages_min: 256,
             extract: None,
         }
     }

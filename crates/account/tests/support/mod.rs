@@ -203,7 +203,8 @@ impl Kv for Held {
 
 /// Cheap password hashes.
 pub fn options() -> Options {
-    Options { argon2_cost: (8, 1, 1), ..Options::default() }
+    // Small, so that a few messages are many.
+    Options { argon2_cost: (8, 1, 1), bulk_messages_min: 2, ..Options::default() }
 }
 
 /// Everything that a test needs.

@@ -40,7 +40,8 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 pub fn options() -> Options {
-    Options { argon2_cost: (8, 1, 1), ..Options::default() }
+    // Small, so that a few messages are many.
+    Options { argon2_cost: (8, 1, 1), bulk_messages_min: 2, ..Options::default() }
 }
 
 pub async fn open<S: Kv + Blobs>(store: &Arc<S>) -> Arc<Accounts> {
