@@ -2,8 +2,8 @@
 //! `STORE 1:* +FLAGS (\Seen)` writes. It goes over the memberships' own values where it is newer.
 //!
 //! Invariants: a bulk holds absolute flags, so that it may be read twice; a membership's own value,
-//! written later, is newer than every bulk before it; a mailbox keeps at most [`BULKS_MAX`] of them,
-//! then the next one takes up what the others still say.
+//! written later, is newer than every bulk before it; a mailbox keeps at most [`BULKS_MAX`] of
+//! them, then the next one takes up what the others still say.
 
 use crate::{
     change::{Member, read_keywords, write_keywords},

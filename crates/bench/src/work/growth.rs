@@ -110,8 +110,8 @@ fn cold(bench: &mut Bench<'_>, room: &std::path::Path) -> Result<(), Error> {
         .is_ok_and(|status| status.success());
     let settings = format!("[limits]\nstore_cache_octets_max = {CACHE_OCTETS}\n");
     let server = palomar::start_with(&bench.binary, room, &settings)?;
-    // Another account first: its listing fills the store's cache, which all accounts share, and what
-    // a login costs the server once is not counted.
+    // Another account first: its listing fills the store's cache, which all accounts share, and
+    // what a login costs the server once is not counted.
     let mut other = Imap::login(server.imaps, &Server::user(SIZES.len() - 2), PASSWORD)?;
     other.run("SELECT INBOX")?;
     other.run("FETCH 1:* (ENVELOPE)")?;
