@@ -53,7 +53,7 @@ pub(crate) struct Inner {
 pub struct Account {
     pub(crate) id: AccountId,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) seal: Seal,
+    pub(crate) seal: Arc<Seal>,
     pub(crate) nudge: Arc<Nudge>,
     waker: Waker,
     pub(crate) next_message: AtomicU32,
@@ -62,6 +62,7 @@ pub struct Account {
     pub(crate) event: Event,
     pub(crate) calm: Event,
     pub(crate) threads: crate::threads::Recent,
+    pub(crate) index: crate::index::Index,
 }
 
 /// A commit that was handed to the store.
@@ -108,7 +109,7 @@ impl Account {
             Self {
                 id,
                 shared,
-                seal,
+                seal: Arc::new(seal),
                 waker: Waker::from(Arc::clone(&nudge)),
                 nudge,
                 next_message: AtomicU32::new(1),
@@ -117,6 +118,7 @@ impl Account {
                 event: Event::new(),
                 calm: Event::new(),
                 threads: crate::threads::Recent::default(),
+                index: crate::index::Index::default(),
             }
         })
     }
@@ -162,7 +164,8 @@ impl Account {
         let inner = self.inner();
         let entries: usize = inner.state.mailboxes.values().map(|m| m.entries.capacity()).sum();
         let names = inner.state.names.len() + inner.state.many.len();
-        4_096 + 32 * entries as u64 + 256 * names as u64 + inner.state.keywords.memory_octets()
+        let keywords = inner.state.keywords.memory_octets();
+        4_096 + 32 * entries as u64 + 256 * names as u64 + keywords + self.index.octets()
     }
 
     /// Locks for planning a change that others on their way do not hinder.

@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     pub clock: Arc<dyn Clock>,
     pub options: Options,
     pub chunks: crate::read::Chunks,
+    /// What was read for searches.
+    pub texts: crate::index::Cache,
     pub hot: Hot,
 }
 
@@ -87,6 +89,7 @@ impl Accounts {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Arc<Self>, Error> {
+        let texts = crate::index::Cache::new(options.search_cache_octets_max);
         let shared = Arc::new(Shared {
             kv,
             blobs,
@@ -95,6 +98,7 @@ impl Accounts {
             clock,
             options,
             chunks: crate::read::Chunks::default(),
+            texts,
             hot: Hot::default(),
         });
         let directory = Directory::new(Arc::clone(&shared));

@@ -10,6 +10,7 @@ use crate::{
     change,
     change::Member,
     fold::{Folded, Thrown},
+    index::manifest::{Manifest, Place},
     keys::{self, tag},
     load::Numbers,
     read::RECORDS_PAGE,
@@ -90,6 +91,7 @@ pub async fn account(accounts: &Accounts, id: AccountId) -> Result<Report, Error
         check.records(&messages).await?;
         messages
     };
+    check.index().await?;
     check.bodies(&messages).await?;
     Ok(check.report)
 }
@@ -325,7 +327,9 @@ impl Check<'_> {
             let Some(last) = page.last() else { break };
             after = Some(*last);
             for blob in page {
-                if !sharers.contains_key(&blob) {
+                // Chunks of the full-text index that no segment has are dropped when it is next
+                // worked on.
+                if !sharers.contains_key(&blob) && blob < keys::SEGMENTS_FROM {
                     self.tell(format_args!("blob {blob} has no message"));
                 }
             }
@@ -342,6 +346,35 @@ impl Check<'_> {
             self.tell(format_args!("blob {blob} is shared and does not say so"));
         }
         Ok(())
+    }
+
+    /// Every segment of the full-text index opens. Nothing is lost with one that does not: its
+    /// messages are read when searched, and the server makes it anew.
+    async fn index(&mut self) -> Result<(), Error> {
+        for place in self.segments().await?.unwrap_or_default() {
+            match self.account.verify_segment(place).await {
+                Ok(()) => {}
+                Err(error @ Error::Damaged(_)) => {
+                    // What a merge made superfluous meanwhile is no damage.
+                    if self.segments().await?.is_some_and(|all| all.contains(&place)) {
+                        let number = place.number;
+                        self.tell(format_args!("search segment {number}: {error}; run reindex"));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn segments(&mut self) -> Result<Option<Vec<Place>>, Error> {
+        let value = self.account.shared.kv.get(self.account.id.0, keys::index().bytes()).await?;
+        let Some(value) = value else { return Ok(None) };
+        let manifest = Manifest::read(&value);
+        if manifest.is_none() {
+            self.tell("the list of search segments cannot be read; run reindex");
+        }
+        Ok(manifest.map(|manifest| manifest.places))
     }
 
     /// Every body opens and has the size that its record says.

@@ -12,6 +12,7 @@ pub(crate) mod tag {
     pub const RECORD: u8 = b'E';
     pub const MEMBER: u8 = b'F';
     pub const THREAD: u8 = b'H';
+    pub const INDEX: u8 = b'I';
     pub const KEYWORD: u8 = b'K';
     pub const MAILBOX: u8 = b'M';
     pub const NUMBERS: u8 = b'N';
@@ -115,6 +116,10 @@ pub(crate) fn thread(hash: u64) -> Key {
 pub(crate) fn shared(blob: u64) -> Key {
     Key::new(tag::SHARED, &[&blob.to_be_bytes()])
 }
+/// Which segments the full-text index has.
+pub(crate) fn index() -> Key {
+    Key::new(tag::INDEX, &[])
+}
 /// A subscribed name, by its hash.
 pub(crate) fn subscription(hash: u64) -> Key {
     Key::new(tag::SUBSCRIPTION, &[&hash.to_be_bytes()])
@@ -134,6 +139,21 @@ pub(crate) fn person(account: u32) -> Key {
 /// Directory: an account that is being erased.
 pub(crate) fn erasing(account: u32) -> Key {
     Key::new(tag::ERASING, &[&account.to_be_bytes()])
+}
+/// Blobs from this number on are chunks of the full-text index; those below are bodies, numbered as
+/// their messages.
+pub(crate) const SEGMENTS_FROM: u64 = 1 << 63;
+/// Bits of a chunk's place: 2^24 chunks of 64 KiB are 1 TiB.
+const CHUNK_BITS: u32 = 24;
+
+/// The blob of a segment's chunk.
+pub(crate) fn segment_chunk(segment: u32, at: u64) -> u64 {
+    SEGMENTS_FROM | u64::from(segment) << CHUNK_BITS | at
+}
+/// The segment of such a blob.
+pub(crate) fn segment_of(blob: u64) -> Option<u32> {
+    let number = blob.checked_sub(SEGMENTS_FROM)? >> CHUNK_BITS;
+    u32::try_from(number).ok()
 }
 /// All keys of a tag: from, to.
 pub(crate) fn all(tag: u8) -> (Bytes, Bytes) {
@@ -183,5 +203,7 @@ mod tests {
         assert_eq!(trash_of(&rest(trash(3, 9))), Some((3, 9)));
         assert_eq!(number(&rest(keyword(7))), Some(7));
         assert_eq!((pair(b"1234567"), number(b"123")), (None, None));
+        assert_eq!(segment_of(segment_chunk(u32::MAX, 9)), Some(u32::MAX));
+        assert_eq!((segment_of(segment_chunk(0, 0)), segment_of(u32::MAX.into())), (Some(0), None));
     }
 }

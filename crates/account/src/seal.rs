@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     MessageId = 9,
     /// Of hashes alone: a base subject.
     Subject = 10,
+    /// A chunk of the full-text index.
+    Segment = 11,
 }
 
 /// An account's key, ready for use.

@@ -199,6 +199,12 @@ pub struct Options {
     pub argon2_cost: (u32, u32, u32),
     /// Messages from which on a change of flags is written as one value for all of them.
     pub bulk_messages_min: usize,
+    /// Messages that wait to be indexed before it is done.
+    pub index_messages_min: u32,
+    /// Octets of memory that indexing an account may take, roughly.
+    pub index_memory_octets_max: usize,
+    /// Octets of memory for what searches read, of all accounts.
+    pub search_cache_octets_max: u64,
     /// Reads attachments for search; without it they are found by their names alone.
     pub extract: Option<Arc<dyn Extract>>,
 }
@@ -215,6 +221,9 @@ impl Default for Options {
             zstd_level: 3,
             argon2_cost: ARGON2_COST,
             bulk_messages_min: 256,
+            index_messages_min: 256,
+            index_memory_octets_max: 32 << 20,
+            search_cache_octets_max: 128 << 20,
             extract: None,
         }
     }
