@@ -95,9 +95,8 @@ fn kind(part: &Part) -> Option<String> {
 /// The first address of a list: its mailbox, and what RFC 5957 §3 displays of it.
 fn first(list: &[Mailbox]) -> (String, String) {
     let Some(one) = list.first() else { return <_>::default() };
-    let decoded = |bytes: &Option<Vec<u8>>| {
-        text::decode_header(bytes.as_deref().unwrap_or_default())
-    };
+    let decoded =
+        |bytes: &Option<Vec<u8>>| text::decode_header(bytes.as_deref().unwrap_or_default());
     let (name, mailbox, host) = (decoded(&one.name), decoded(&one.mailbox), decoded(&one.host));
     let display = match (name.is_empty(), host.is_empty()) {
         (false, _) => name,

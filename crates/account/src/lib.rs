@@ -47,8 +47,8 @@ pub use account::Account;
 pub use accounts::Accounts;
 pub use directory::{Credentials, Directory, Recipient};
 pub use error::{Error, Refused};
-pub use index::Progress as IndexProgress;
 pub use extract::Extract;
+pub use index::Progress as IndexProgress;
 pub use record::Record;
 pub use trash::Deleted;
 pub use types::{

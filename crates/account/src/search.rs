@@ -126,11 +126,8 @@ impl Search {
         view.look(Pass::default(), |state, watch, numbered| {
             let mut pass = Pass::default();
             let all = NumberSet::of([(1, u32::MAX - 1)]);
-            let (set, numbers) =
-                plan.within.clone().unwrap_or((all, Numbers::Sequence));
-            for (count, (sequence, entry, _)) in
-                numbered.of_set(&set, numbers, first).enumerate()
-            {
+            let (set, numbers) = plan.within.clone().unwrap_or((all, Numbers::Sequence));
+            for (count, (sequence, entry, _)) in numbered.of_set(&set, numbers, first).enumerate() {
                 if count >= STEP_ROWS || pass.open.len() >= STEP_RECORDS {
                     pass.next = Some(sequence);
                     break;

@@ -212,7 +212,11 @@ pub(crate) fn row(state: &State, watch: &Watch, sequence: u32, entry: &Entry) ->
 
 impl View {
     /// Looks at the numbers as they were told.
-    pub(crate) fn look<T>(&self, nothing: T, look: impl FnOnce(&State, &Watch, Numbered<'_>) -> T) -> T {
+    pub(crate) fn look<T>(
+        &self,
+        nothing: T,
+        look: impl FnOnce(&State, &Watch, Numbered<'_>) -> T,
+    ) -> T {
         let inner = self.account.inner();
         let Some(watch) = inner.watches.find(self.number) else { return nothing };
         let mailbox = inner.state.mailboxes.get(&self.mailbox);

@@ -10,7 +10,11 @@ pub(crate) struct Ids(Form);
 
 enum Form {
     /// A bit for each id from the first on, and how many are set before each word.
-    Dense { first: u32, words: Vec<u64>, before: Vec<u32> },
+    Dense {
+        first: u32,
+        words: Vec<u64>,
+        before: Vec<u32>,
+    },
     Sparse(Vec<u32>),
 }
 

@@ -53,20 +53,15 @@ fn choose(sizes: &[Size], limits: &Limits) -> Vec<usize> {
             return run;
         }
     }
-    let dead = |size: &&Size| {
-        u64::from(size.live) * 100 < u64::from(size.documents) * LIVE_PERCENT_MIN
-    };
+    let dead =
+        |size: &&Size| u64::from(size.live) * 100 < u64::from(size.documents) * LIVE_PERCENT_MIN;
     let at = sizes.iter().position(|size| dead(&size));
     at.into_iter().collect()
 }
 
 impl Account {
     /// Merges some segments, if that is worth it.
-    pub(super) async fn merge_some(
-        &self,
-        snapshot: &Snapshot,
-        look: &Look,
-    ) -> Result<bool, Error> {
+    pub(super) async fn merge_some(&self, snapshot: &Snapshot, look: &Look) -> Result<bool, Error> {
         let limits = Limits::default();
         let sizes = snapshot.segments.iter().zip(&look.live).map(|(open, live)| Size {
             octets: open.place.octets,

@@ -271,8 +271,7 @@ impl Account {
         let usable = |place: &&Place| {
             snapshot.segments.iter().any(|open| open.place == **place && !open.is_broken())
         };
-        let places: Vec<Place> =
-            snapshot.manifest.places.iter().filter(usable).copied().collect();
+        let places: Vec<Place> = snapshot.manifest.places.iter().filter(usable).copied().collect();
         let mut next = snapshot.manifest.next;
         let mut drops: Vec<u64> = Vec::new();
         if !self.index.inner().swept {

@@ -3,8 +3,8 @@
 use super::plan::{Leaf, Place, Plan, sent_within};
 use crate::{Account, Error, Record, Row, document, index::own};
 use ::search::{Builder, Document, Error as IndexError, Limits, Segment};
-use mail::{MessageId, header};
 use bytes::Bytes;
+use mail::{MessageId, header};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -68,9 +68,7 @@ impl Look<'_> {
         Ok(match leaf {
             Leaf::Sent(from, to) => match (&self.record, &self.text) {
                 (Some(record), _) => sent_within(record.sent_date(), (*from, *to)),
-                (None, text) => {
-                    sent_within(text.as_ref().and_then(|text| text.sent), (*from, *to))
-                }
+                (None, text) => sent_within(text.as_ref().and_then(|text| text.sent), (*from, *to)),
             },
             Leaf::Saved(from, to) => self
                 .record
@@ -149,8 +147,16 @@ impl Plan {
             }
             let (remember, message) = (open.place.is_none(), open.row.message.0);
             let header = None;
-            let mut look =
-                Look { account, record, remember, text, header, similar: &similar, message, octets: 0 };
+            let mut look = Look {
+                account,
+                record,
+                remember,
+                text,
+                header,
+                similar: &similar,
+                message,
+                octets: 0,
+            };
             if look.matches(self, open).await? {
                 let each = (0..self.leaves.len()).filter_map(|leaf| similar.get(&(leaf, message)));
                 let score = each.fold(self.score(open.place), |sum, score| sum + score);
