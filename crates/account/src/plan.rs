@@ -5,7 +5,8 @@
 //! planned never gets here, and what landed is taken out again.
 
 use crate::state::{DELETED, Entry, State};
-use std::collections::HashMap;
+use hashbrown::HashMap;
+use std::collections;
 
 /// What a commit on its way does to one message or membership.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,9 @@ pub(crate) enum Planned {
     /// A visible message gets another membership.
     Joined { mailbox: u32, uid: u32, message: u32 },
 }
+
+/// Changes that a table grows for by itself.
+const FEW: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Shared {
@@ -110,9 +114,15 @@ impl Plan {
     }
 
     /// Takes a commit's changes in.
-    pub fn take(&mut self, modseq: u64, planned: &[Planned], uid_next: &HashMap<u32, u32>) {
+    pub fn take(
+        &mut self,
+        modseq: u64,
+        planned: &[Planned],
+        uid_next: &collections::HashMap<u32, u32>,
+    ) {
         self.modseq = modseq;
         self.uid_next.extend(uid_next);
+        self.shared.reserve(planned.len().saturating_sub(FEW));
         for one in planned {
             match *one {
                 Planned::Shared { message, system, keywords } => {
@@ -134,6 +144,11 @@ impl Plan {
 
     /// A commit is visible now: what it planned is no longer needed.
     pub fn landed(&mut self, modseq: u64, planned: &[Planned]) {
+        if modseq == self.modseq {
+            // Nothing else is on its way.
+            self.clear();
+            return;
+        }
         for one in planned {
             match *one {
                 Planned::Shared { message, .. } => {
@@ -159,21 +174,23 @@ impl Plan {
                 }
             }
         }
-        if modseq == self.modseq {
-            // Nothing else is on its way.
-            self.uid_next.clear();
-            self.expunged.clear();
-        }
+    }
+
+    /// Plans nothing. What a change of very many needed is given back.
+    fn clear(&mut self) {
+        self.uid_next.clear();
+        self.expunged.clear();
+        self.shared.clear();
+        self.own.clear();
+        self.joined.clear();
+        self.shared.shrink_to(FEW);
+        self.own.shrink_to(FEW);
     }
 
     /// Everything on its way failed: the plan is what is visible.
     pub fn reset(&mut self, state: &State) {
         self.modseq = state.modseq;
         (self.octets, self.messages) = (state.octets, state.messages);
-        self.uid_next.clear();
-        self.expunged.clear();
-        self.shared.clear();
-        self.own.clear();
-        self.joined.clear();
+        self.clear();
     }
 }

@@ -158,6 +158,14 @@ impl<'a> Numbered<'a> {
             }
         }
     }
+    /// How many rows a set has at most.
+    fn count(&self, set: &NumberSet, numbers: Numbers) -> usize {
+        let rows = |range: &(u32, u32)| {
+            let (first, last) = self.range(*range, numbers);
+            (last + 1).saturating_sub(first) as usize
+        };
+        set.ranges().iter().map(rows).sum()
+    }
     /// Rows of a set, ascending.
     pub fn of_set(
         self,
@@ -288,14 +296,18 @@ impl View {
     ) -> Vec<Row> {
         self.look(Vec::new(), |state, watch, numbered| {
             let found = numbered.of_set(set, numbers, from).take(rows_max);
-            found.map(|(sequence, entry, _)| row(state, watch, sequence, entry)).collect()
+            let mut rows = Vec::with_capacity(numbered.count(set, numbers).min(rows_max));
+            rows.extend(found.map(|(sequence, entry, _)| row(state, watch, sequence, entry)));
+            rows
         })
     }
     /// As [`View::rows`] by Uid, without those expunged.
     pub(crate) fn live_rows(&self, uids: &NumberSet) -> Vec<Row> {
         self.look(Vec::new(), |state, watch, numbered| {
             let found = numbered.of_set(uids, Numbers::Uid, 1).filter(|(_, _, dead)| !dead);
-            found.map(|(sequence, entry, _)| row(state, watch, sequence, entry)).collect()
+            let mut rows = Vec::with_capacity(numbered.count(uids, Numbers::Uid));
+            rows.extend(found.map(|(sequence, entry, _)| row(state, watch, sequence, entry)));
+            rows
         })
     }
     /// Whether the message of that Uid was expunged and the view not yet told.
