@@ -15,24 +15,24 @@ use crate::{
 };
 
 /// Anywhere in a term.
-pub const ANYWHERE: Place = Place { starts: false, ends: false };
+const ANYWHERE: Place = Place { starts: false, ends: false };
 
 /// What a needle asks of the terms: all of these.
-pub struct Wanted<'n> {
+struct Wanted<'n> {
     /// Of each, whether a term must fit, and the text that a long run may contain instead.
-    pub patterns: Vec<(Option<Pattern<'n>>, Option<&'n str>)>,
+    patterns: Vec<(Option<Pattern<'n>>, Option<&'n str>)>,
     /// Whether a document that has them contains the needle.
-    pub certain: bool,
+    certain: bool,
 }
 
 /// What terms a needle asks for; `None` when it is separators alone.
-pub fn wanted<'n>(needle: &'n str, field: Option<&'n str>) -> Option<Wanted<'n>> {
+fn wanted(needle: &str) -> Option<Wanted<'_>> {
     let pieces = tokens::pieces(needle);
     let mut patterns = Vec::new();
     for Piece { class, text, place } in &pieces {
         if *class == Class::Word {
             let short = text.len() <= TERM_OCTETS_MAX;
-            let pattern = short.then_some(Pattern { text, place: *place, field });
+            let pattern = short.then_some(Pattern { text, place: *place, field: None });
             // A long run is more than TERM_OCTETS_MAX: what must be a whole run is no part of one.
             let whole = place.starts && place.ends;
             patterns.push((pattern, (!short || !whole).then_some(*text)));
@@ -41,7 +41,7 @@ pub fn wanted<'n>(needle: &'n str, field: Option<&'n str>) -> Option<Wanted<'n>>
         tokens::pairs(text, |pair| {
             let start = pair.as_ptr() as usize - needle.as_ptr() as usize;
             let pair = needle.get(start..start + pair.len()).unwrap_or(text);
-            patterns.push((Some(Pattern { text: pair, place: ANYWHERE, field }), None));
+            patterns.push((Some(Pattern { text: pair, place: ANYWHERE, field: None }), None));
         });
     }
     let certain = match pieces.as_slice() {
@@ -57,7 +57,18 @@ pub async fn contains(input: &Input, needle: &str) -> Result<Answer, Error> {
     if needle.is_empty() {
         return Ok(Answer::all(input.documents));
     }
-    let Some(wanted) = wanted(needle, None) else { return Ok(Answer::unknown(input.documents)) };
+    if let [octet] = needle.as_bytes()
+        && tokens::letter(*octet) != 0
+    {
+        let mut set = Set::empty(input.documents);
+        for (ordinal, letters) in (0..).zip(rows::letters(input).await?) {
+            if letters & tokens::letter(*octet) != 0 {
+                set.insert(ordinal);
+            }
+        }
+        return Ok(Answer::exactly(set));
+    }
+    let Some(wanted) = wanted(needle) else { return Ok(Answer::unknown(input.documents)) };
     let patterns: Vec<Pattern<'_>> = wanted.patterns.iter().filter_map(|(term, _)| *term).collect();
     let terms = Terms::new(input, BODY);
     let mut hits = terms.find(&patterns).await?.into_iter();
@@ -82,7 +93,7 @@ pub async fn contains(input: &Input, needle: &str) -> Result<Answer, Error> {
 }
 
 /// Documents that have all that was wanted.
-pub fn answer(set: Set, certain: bool) -> Answer {
+fn answer(set: Set, certain: bool) -> Answer {
     if certain {
         return Answer::exactly(set);
     }

@@ -7,16 +7,22 @@ use crate::{
     gather::{OF_FIELD, Postings, Values},
     rows::{LINK_OCTETS, Row, RowWriter, RunWriter},
     terms::Places,
-    tokens::{self, Class, TERM_OCTETS_MAX},
+    tokens::{self, Class, TERM_OCTETS_MAX, WORD_OCTETS_MAX},
 };
 use mail::MessageId;
 
 /// Where the dictionary of the body is.
-pub const BODY: Places =
-    Places { texts: Section::BodyTerms.place(), postings: Section::BodyPostings.place() };
+pub const BODY: Places = Places {
+    texts: Section::BodyTerms.place(),
+    postings: Section::BodyPostings.place(),
+    names: None,
+};
 /// Where that of the header is.
-pub const HEADER: Places =
-    Places { texts: Section::HeaderTerms.place(), postings: Section::HeaderPostings.place() };
+pub const HEADER: Places = Places {
+    texts: Section::HeaderTerms.place(),
+    postings: Section::HeaderPostings.place(),
+    names: Some(Section::HeaderNames.place()),
+};
 /// Columns: [`Field::ALL`], then [`SortKey::ALL`].
 pub const COLUMNS: usize = Field::ALL.len() + SortKey::ALL.len();
 
@@ -67,7 +73,11 @@ impl Builder {
             return Err(Error::Full);
         }
         let ordinal = self.len();
-        let partial = self.body(ordinal, &document.body) || document.partial;
+        let octets_max = self.limits.document_octets_max.min(document.body.len());
+        let cut = document.body.floor_char_boundary(octets_max);
+        let partial = cut < document.body.len() || document.partial;
+        let body = document.body.get(..cut).unwrap_or_default();
+        self.body(ordinal, body);
         self.header(ordinal, &document.header);
         let keys = self.columns.iter_mut().skip(Field::ALL.len());
         for (column, key) in keys.zip(&document.sort) {
@@ -78,6 +88,7 @@ impl Builder {
             partial,
             reply: document.reply,
             sent: document.sent,
+            letters: tokens::letters(body),
             message_id: document.message_id,
             references: document.references.clone(),
         };
@@ -86,12 +97,11 @@ impl Builder {
         Ok(())
     }
 
-    /// Takes in a body; gives whether it was only a part of it.
-    fn body(&mut self, ordinal: u32, body: &str) -> bool {
+    /// Takes in a body.
+    fn body(&mut self, ordinal: u32, body: &str) {
         self.body.document();
-        let cut = body.floor_char_boundary(self.limits.document_octets_max.min(body.len()));
         let mut long = String::new();
-        tokens::runs(body.get(..cut).unwrap_or_default(), |class, run| match class {
+        tokens::runs(body, |class, run| match class {
             Class::Dense => tokens::pairs(run, |pair| self.body.term(pair)),
             _ if run.len() <= TERM_OCTETS_MAX => self.body.term(run),
             _ => {
@@ -103,7 +113,6 @@ impl Builder {
             self.row_octets += long.len() + size_of::<String>();
             self.body_runs.push((ordinal, long));
         }
-        cut < body.len()
     }
 
     /// Takes in a header.
@@ -128,23 +137,17 @@ impl Builder {
             self.term.push(OF_FIELD);
             let start = self.term.len();
             self.header.term(&self.term);
-            tokens::runs(value, |class, run| match class {
-                Class::Word if run.len() > TERM_OCTETS_MAX => {
+            for word in tokens::words(name, value) {
+                if word.len() > WORD_OCTETS_MAX {
                     long.push_str(&self.term);
-                    long.push_str(run);
+                    long.push_str(word);
                     long.push('\n');
+                    continue;
                 }
-                Class::Dense => tokens::pairs(run, |pair| {
-                    self.term.push_str(pair);
-                    self.header.term(&self.term);
-                    self.term.truncate(start);
-                }),
-                _ => {
-                    self.term.push_str(run);
-                    self.header.term(&self.term);
-                    self.term.truncate(start);
-                }
-            });
+                self.term.push_str(word);
+                self.header.term(&self.term);
+                self.term.truncate(start);
+            }
         }
         if !long.is_empty() {
             self.row_octets += long.len() + size_of::<String>();

@@ -229,7 +229,7 @@ impl<'s> Column<'s> {
                 let opened = Values::open(block, unpack(block, stored)?)?;
                 for needle in needles {
                     let finder = memmem::Finder::new(needle.as_bytes());
-                    opened.find(&finder, |value| hits.insert(first + value as u32));
+                    opened.find(&finder, |value| _ = hits.insert(first + value as u32));
                 }
                 first += block.items;
             }

@@ -41,13 +41,17 @@ pub enum Section {
     HeaderTerms = 7,
     HeaderPostings = 8,
     HeaderRuns = 9,
+    /// Letters and digits of the body.
+    Letters = 10,
+    /// The field that each block of header terms starts in.
+    HeaderNames = 11,
     /// Distinct values of the columns of `Field::ALL`, then `SortKey::ALL`.
-    Values = 10,
-    Ranks = 21,
+    Values = 12,
+    Ranks = 23,
 }
 
 /// Sections in all: eleven columns have two each.
-const SECTIONS: usize = 32;
+const SECTIONS: usize = 34;
 /// Columns.
 const COLUMNS: u8 = 11;
 
@@ -84,9 +88,11 @@ pub const fn section_name(place: usize) -> &'static str {
         7 => "header terms",
         8 => "header postings",
         9 => "header runs",
-        10..=14 => "field values",
-        15..=20 => "sort keys",
-        21..=25 => "field ranks",
+        10 => "letters",
+        11 => "header names",
+        12..=16 => "field values",
+        17..=22 => "sort keys",
+        23..=27 => "field ranks",
         _ => "sort ranks",
     }
 }

@@ -23,7 +23,7 @@ impl Default for Limits {
             segment_octets_max: 1 << 30,
             builder_octets_max: 32 << 20,
             document_octets_max: 4 << 20,
-            level: 12,
+            level: 6,
         }
     }
 }

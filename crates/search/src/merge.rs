@@ -115,7 +115,8 @@ impl Merge<'_> {
         for segment in self.segments {
             let input = &segment.input;
             let (sent, links) = (rows::sent(input).await?, rows::links(input).await?);
-            old.push((sent, links, rows::partial(input).await?));
+            let letters = rows::letters(input).await?;
+            old.push((sent, links, rows::partial(input).await?, letters));
         }
         let mut writer = RowWriter::new();
         let id = |row: Option<&(u32, u32, MessageId)>| row.map_or(0, |(_, _, message)| message.0);
@@ -125,7 +126,7 @@ impl Merge<'_> {
             partial: 0,
         };
         for (at, ordinal, message) in &self.plan.order {
-            let Some((sent, links, partial)) = old.get_mut(*at as usize) else { continue };
+            let Some((sent, links, partial, letters)) = old.get_mut(*at as usize) else { continue };
             let place = *ordinal as usize;
             let references = links.references.get_mut(place);
             let row = Row {
@@ -133,6 +134,7 @@ impl Merge<'_> {
                 partial: partial.contains(*ordinal),
                 reply: links.replies.get(place).copied().unwrap_or(false),
                 sent: sent.get(place).copied().flatten(),
+                letters: letters.get(place).copied().unwrap_or(0),
                 message_id: links.message_ids.get(place).copied().unwrap_or(0),
                 references: references.map(std::mem::take).unwrap_or_default(),
             };

@@ -18,6 +18,8 @@ const BLOCK_OCTETS: usize = 128 << 10;
 /// Bits of the hashes of message ids that are kept.
 pub const HASH_BITS: u32 = 48;
 const HASH_OCTETS: usize = HASH_BITS as usize / 8;
+/// Octets of a set of letters.
+const LETTER_OCTETS: usize = 5;
 
 /// Numbers of the documents, written in order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -30,6 +32,8 @@ pub struct Row {
     pub reply: bool,
     /// The Date field.
     pub sent: Option<(i64, i16)>,
+    /// Letters and digits of its body ([`crate::tokens::letters`]).
+    pub letters: u64,
     /// Hash of its Message-ID.
     pub message_id: u64,
     /// Hashes of its References.
@@ -70,6 +74,7 @@ pub struct RowWriter {
     messages: Rows,
     flags: Rows,
     sent: Rows,
+    letters: Rows,
     links: Rows,
     last: u32,
     last_sent: i64,
@@ -90,6 +95,7 @@ impl RowWriter {
             messages: rows(Section::Messages),
             flags: rows(Section::Flags),
             sent: rows(Section::Sent),
+            letters: rows(Section::Letters),
             links: rows(Section::Links),
             last: 0,
             last_sent: 0,
@@ -124,6 +130,9 @@ impl RowWriter {
             self.sent.raw.extend_from_slice(&zone.to_le_bytes());
         }
         self.sent.next(out)?;
+        let letters = row.letters.to_le_bytes();
+        self.letters.raw.extend_from_slice(letters.get(..LETTER_OCTETS).unwrap_or_default());
+        self.letters.next(out)?;
         self.link(row, out)
     }
 
@@ -155,10 +164,8 @@ impl RowWriter {
     /// # Errors
     /// [`Output::block`]'s.
     pub fn finish(mut self, out: &mut Output) -> Result<(), Error> {
-        for rows in [&mut self.messages, &mut self.flags, &mut self.sent, &mut self.links] {
-            rows.close(out)?;
-        }
-        Ok(())
+        let Self { messages, flags, sent, letters, links, .. } = &mut self;
+        [messages, flags, sent, letters, links].into_iter().try_for_each(|rows| rows.close(out))
     }
 }
 
@@ -232,6 +239,20 @@ pub async fn partial(input: &Input) -> Result<crate::Set, Error> {
         }
     }
     Ok(set)
+}
+
+/// Letters and digits of the bodies.
+pub async fn letters(input: &Input) -> Result<Vec<u64>, Error> {
+    let mut found = Vec::new();
+    each_block(input, Section::Letters.place(), &mut |block, reader| {
+        for _ in 0..block.items {
+            let octets: [u8; LETTER_OCTETS] = reader.array()?;
+            found.push(octets.iter().rev().fold(0, |all, octet| all << 8 | u64::from(*octet)));
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(found)
 }
 
 /// The Date fields.

@@ -50,13 +50,13 @@ impl Set {
         self.words.iter().all(|word| *word == 0)
     }
 
-    /// Adds a member; one past the last document is left out.
-    pub fn insert(&mut self, ordinal: u32) {
-        if ordinal < self.documents
-            && let Some(word) = self.words.get_mut(ordinal as usize / 64)
-        {
-            *word |= 1 << (ordinal % 64);
-        }
+    /// Adds a member; one past the last document is left out. Gives whether it is new.
+    pub fn insert(&mut self, ordinal: u32) -> bool {
+        let Some(word) = self.words.get_mut(ordinal as usize / 64) else { return false };
+        let bit = 1 << (ordinal % 64);
+        let is_new = ordinal < self.documents && *word & bit == 0;
+        *word |= if is_new { bit } else { 0 };
+        is_new
     }
 
     /// Whether it is a member.

@@ -6,7 +6,7 @@
 //! longer lists the bits to pass over, and the list.
 //!
 //! Terms belong to a header field; those of the body have the empty name. A field's own line
-//! (`\x01` and its name) stands before its terms and lists the documents that have the field.
+//! (`\x01`, its name and a colon) stands before its terms and lists the documents that have the field.
 
 use crate::{
     Error, Set,
@@ -20,12 +20,16 @@ use std::ops::Range;
 
 /// What starts the line of a field; no term has it.
 const FIELD: u8 = 1;
+/// What ends its name.
+const COLON: u8 = b':';
 /// Octets of a block of texts.
 const TEXT_OCTETS: usize = 128 << 10;
 /// Terms of a postings block.
 const POSTINGS_TERMS: u32 = 512;
 /// Octets at which a postings block is closed.
 const POSTINGS_OCTETS: u64 = 48 << 10;
+/// Blocks with fewer terms are dense.
+const DENSE_TERMS: u32 = 64;
 /// Lists up to this length are read rather than passed over.
 const SHORT_LIST: u32 = 3;
 
@@ -36,18 +40,21 @@ pub struct Places {
     pub texts: Place,
     /// Postings.
     pub postings: Place,
+    /// The field that each block of texts starts in; those of the body belong to none.
+    pub names: Option<Place>,
 }
 
 /// Writes terms in order: by field name, then text; a field's own line has the empty text.
 pub struct TermWriter {
     places: Places,
     high: u32,
-    name: String,
     text: Vec<u8>,
     lines: u32,
     bits: BitWriter,
     list: BitWriter,
     terms: u32,
+    names: Vec<u8>,
+    blocks: u32,
 }
 
 impl TermWriter {
@@ -57,12 +64,13 @@ impl TermWriter {
         Self {
             places,
             high: documents.saturating_sub(1),
-            name: String::new(),
             text: Vec::new(),
             lines: 0,
             bits: BitWriter::default(),
             list: BitWriter::default(),
             terms: 0,
+            names: Vec::new(),
+            blocks: 0,
         }
     }
 
@@ -79,11 +87,13 @@ impl TermWriter {
         if self.text.is_empty() {
             put_number(&mut self.text, name.len() as u64);
             self.text.extend_from_slice(name.as_bytes());
-            name.clone_into(&mut self.name);
+            self.names.extend_from_slice(&self.text);
+            self.blocks += 1;
         }
         if text.is_empty() {
             self.text.push(FIELD);
             self.text.extend_from_slice(name.as_bytes());
+            self.text.push(COLON);
         } else {
             self.text.extend_from_slice(text.as_bytes());
         }
@@ -131,7 +141,11 @@ impl TermWriter {
     /// [`Output::block`]'s.
     pub fn finish(mut self, out: &mut Output) -> Result<(), Error> {
         self.close_postings(out)?;
-        self.close_texts(out)
+        self.close_texts(out)?;
+        match self.places.names {
+            Some(names) if self.blocks > 0 => out.block(names, self.blocks, self.names),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -165,7 +179,7 @@ impl Texts {
         } else {
             let mut line = vec![FIELD];
             line.extend_from_slice(name.as_bytes());
-            line.push(b'\n');
+            line.extend_from_slice(&[COLON, b'\n']);
             // A name is a whole line: nothing else has its first octet.
             match memmem::find(lines, &line) {
                 Some(at) => at,
@@ -192,8 +206,9 @@ pub struct Pattern<'n> {
 impl Pattern<'_> {
     fn fits(&self, line: &[u8]) -> bool {
         let text = self.text.as_bytes();
-        // Of names it is enough that they have it.
+        // Of names it is enough that they have it, and of values that are several words.
         line.first() == Some(&FIELD)
+            || memchr(b' ', line).is_some()
             || (!self.place.starts || line.starts_with(text))
                 && (!self.place.ends || line.ends_with(text))
     }
@@ -212,7 +227,29 @@ impl<'s> Terms<'s> {
         Self { input, places }
     }
 
-    /// Of each pattern the numbers of the terms that fit, ascending.
+    /// The blocks of texts that can have terms of a field, and the number of the first term there.
+    async fn texts(&self, field: Option<&str>) -> Result<(&'s [Block], u32), Error> {
+        let all = self.input.blocks(self.places.texts);
+        let (Some(field), Some(names)) = (field, self.places.names) else { return Ok((all, 0)) };
+        let Some(block) = self.input.blocks(names).first() else { return Ok((all, 0)) };
+        let raw = self.input.read(block).await?;
+        let mut reader = Reader(&raw);
+        let (mut start, mut end) = (0, all.len());
+        for at in 0..all.len() {
+            let octets = reader.short()? as usize;
+            let name = reader.octets(octets)?;
+            if name < field.as_bytes() {
+                start = at;
+            } else if name > field.as_bytes() {
+                end = at;
+                break;
+            }
+        }
+        let first = all.iter().take(start).map(|block| block.items).sum();
+        Ok((all.get(start..end).unwrap_or_default(), first))
+    }
+
+    /// Of each pattern the numbers of the terms that fit, ascending. All are of the same field.
     ///
     /// # Errors
     /// [`Error::Damaged`]; the source's.
@@ -220,8 +257,8 @@ impl<'s> Terms<'s> {
         let finder = |one: &Pattern<'_>| memmem::Finder::new(one.text.as_bytes()).into_owned();
         let finders: Vec<_> = patterns.iter().map(finder).collect();
         let mut found = vec![Vec::new(); patterns.len()];
-        let mut left = self.input.blocks(self.places.texts);
-        let mut first = 0;
+        let field = patterns.first().and_then(|pattern| pattern.field);
+        let (mut left, mut first) = self.texts(field).await?;
         while !left.is_empty() {
             let (blocks, stored) = some(self.input, &mut left).await?;
             for (block, stored) in blocks.iter().zip(stored) {
@@ -240,25 +277,21 @@ impl<'s> Terms<'s> {
     /// # Errors
     /// As [`Terms::find`].
     pub async fn field(&self, name: &str) -> Result<Option<u32>, Error> {
-        let mut first = 0;
-        let mut left = self.input.blocks(self.places.texts);
-        while !left.is_empty() {
-            let (blocks, stored) = some(self.input, &mut left).await?;
-            for (block, stored) in blocks.iter().zip(stored) {
-                let texts = Texts::open(unpack(block, stored)?)?;
-                let range = texts.of_field(name);
-                if texts.part(range.clone()).first() == Some(&FIELD) {
-                    let before = texts.part(texts.lines.start..range.start);
-                    return Ok(Some(first + memchr_iter(b'\n', before).count() as u32));
-                }
-                first += block.items;
+        let (blocks, mut first) = self.texts(Some(name)).await?;
+        for block in blocks {
+            let texts = Texts::open(self.input.read(block).await?)?;
+            let range = texts.of_field(name);
+            if texts.part(range.clone()).first() == Some(&FIELD) {
+                let before = texts.part(texts.lines.start..range.start);
+                return Ok(Some(first + memchr_iter(b'\n', before).count() as u32));
             }
+            first += block.items;
         }
         Ok(None)
     }
 
-    /// Calls `each` with the ordinals of each of these terms (numbers ascending), until it gives
-    /// `false`.
+    /// Calls `each` with the ordinals of each of these terms (numbers ascending), those of dense
+    /// blocks first, until it gives `false`.
     ///
     /// # Errors
     /// As [`Terms::find`].
@@ -281,6 +314,8 @@ impl<'s> Terms<'s> {
             }
             first = end;
         }
+        // Frequent terms have long lists, and so their blocks few. The order within stays.
+        wanted.sort_by_key(|(block, ..)| block.items >= DENSE_TERMS);
         let blocks: Vec<Block> = wanted.iter().map(|(block, ..)| *block).collect();
         let mut left = blocks.as_slice();
         let mut wanted = wanted.iter();
@@ -312,11 +347,12 @@ impl<'s> Terms<'s> {
     /// # Errors
     /// As [`Terms::find`].
     pub async fn unite(&self, terms: &[u32], set: &mut Set) -> Result<(), Error> {
+        let mut left = i64::from(set.documents() - set.len());
         self.lists(terms, &mut |_, list| {
             for ordinal in list {
-                set.insert(*ordinal);
+                left -= i64::from(set.insert(*ordinal));
             }
-            true
+            left > 0
         })
         .await
     }
@@ -453,7 +489,7 @@ impl<'s> TermCursor<'s> {
         let rest = self.open.part(self.line..self.open.lines.end);
         let end = memchr(b'\n', rest).ok_or(Error::Damaged("terms"))?;
         let line = rest.get(..end).unwrap_or_default();
-        if let Some((&FIELD, name)) = line.split_first() {
+        if let [FIELD, name @ .., COLON] = line {
             copy_text(&mut self.name, name)?;
             self.text.clear();
         } else {

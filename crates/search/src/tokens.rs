@@ -1,6 +1,6 @@
 //! How text falls into terms, and needles into pieces of terms.
 //!
-//! Every character has a class, and a run is a maximal stretch of one class. Runs of word
+//! In bodies every character has a class, and a run is a maximal stretch of one class. Runs of word
 //! characters are terms as they are. Runs of scripts that write without spaces (and have some
 //! thousand letters) become overlapping pairs of letters. What is too long to be a word (base64,
 //! hashes, tracking codes) is kept verbatim elsewhere. As a character's class depends on nothing
@@ -11,6 +11,73 @@ use unicode_normalization::char::is_combining_mark;
 
 /// Octets of a term; a longer run of word characters is kept verbatim.
 pub const TERM_OCTETS_MAX: usize = 32;
+
+/// Octets of a word of a header field that is a term; a longer one is kept verbatim.
+pub const WORD_OCTETS_MAX: usize = 200;
+/// Octets of a value that is one term.
+const VALUE_OCTETS_MAX: usize = 64;
+/// Fields whose values do not repeat.
+const NEVER_THE_SAME: [&str; 12] = [
+    "DATE",
+    "RECEIVED",
+    "X-RECEIVED",
+    "REFERENCES",
+    "MESSAGE-ID",
+    "IN-REPLY-TO",
+    "DKIM-SIGNATURE",
+    "DOMAINKEY-SIGNATURE",
+    "X-GOOGLE-DKIM-SIGNATURE",
+    "AUTHENTICATION-RESULTS",
+    "DELIVERY-DATE",
+    "RESENT-DATE",
+];
+
+/// The terms of a header field's value.
+pub fn words<'t>(name: &str, value: &'t str) -> impl Iterator<Item = &'t str> {
+    let is_whole = value.len() <= VALUE_OCTETS_MAX
+        && !value.bytes().any(|b| b < b' ')
+        && !NEVER_THE_SAME.contains(&name);
+    let cut = move |letter: char| !is_whole && letter <= ' ';
+    value.split(cut).filter(|word| !word.is_empty())
+}
+
+/// The pieces of a needle for headers, cut at spaces, in order; none when it is spaces alone.
+pub fn header_pieces(needle: &str) -> Vec<(&str, Place)> {
+    let cut = |letter: char| letter <= ' ';
+    let last = needle.split(cut).count() - 1;
+    let place = |at| Place { starts: at > 0, ends: at < last };
+    let all = needle.split(cut).enumerate().filter(|(_, word)| !word.is_empty());
+    all.map(|(at, word)| (word, place(at))).collect()
+}
+
+/// The bit of an ASCII letter or digit, casemapped, in a set of them.
+#[must_use]
+pub const fn letter(octet: u8) -> u64 {
+    match octet {
+        b'0'..=b'9' => 1 << (octet - b'0'),
+        b'A'..=b'Z' => 1 << (10 + octet - b'A'),
+        _ => 0,
+    }
+}
+
+/// The letters and digits of a text: they answer needles of one letter, which nearly all terms
+/// contain.
+#[must_use]
+pub fn letters(text: &str) -> u64 {
+    const BITS: [u64; 256] = {
+        let mut bits = [0; 256];
+        let mut at = 0;
+        while at < 256 {
+            #[allow(clippy::indexing_slicing)] // Both are 256.
+            {
+                bits[at] = letter(at as u8);
+            }
+            at += 1;
+        }
+        bits
+    };
+    text.bytes().fold(0, |all, octet| all | BITS.get(usize::from(octet)).copied().unwrap_or(0))
+}
 
 /// What a character is to the index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
