@@ -11,7 +11,7 @@ mod mail;
 
 use ::mail::text::casemap;
 use corpus::{document, open, run};
-use search::{Answer, Builder, Document, Error, Field, Limits, Segment, SortKey, merge, ranks};
+use search::{Answer, Builder, Document, Field, Limits, Segment, SortKey, merge, ranks};
 use std::{fs, path::Path, time::Instant};
 
 /// Nanoseconds that this thread was running.
@@ -163,10 +163,7 @@ fn main() {
         let one: Document = document(id, &message);
         prepare += cpu() - start;
         let start = cpu();
-        match builder.push(&one) {
-            Err(Error::Full) => panic!("batch too large"),
-            pushed => pushed.unwrap(),
-        }
+        builder.push(&one).unwrap();
         memory = memory.max(builder.octets());
         if builder.len() as usize == batch || id == count as u32 {
             let full = std::mem::replace(&mut builder, Builder::new(Limits::default()));
