@@ -348,7 +348,9 @@ async fn ask(
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let mut found = Set::empty(documents);
             let scores: HashMap<u32, f32> = segment.similar(&words).await?.into_iter().collect();
-            scores.keys().for_each(|ordinal| found.insert(*ordinal));
+            scores.keys().for_each(|ordinal| {
+                found.insert(*ordinal);
+            });
             return Ok((Answer::exactly(found), scores));
         }
         Leaf::Sent(from, to) => {
