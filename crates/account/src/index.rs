@@ -98,8 +98,8 @@ struct Inner {
 pub(crate) struct Index {
     inner: Mutex<Inner>,
     calm: Event,
-    /// The next message id when all messages were last looked at: those below are indexed or were
-    /// left for the next batch.
+    /// The next message id when all messages were last looked at, less those that were left for the
+    /// next batch; 0 when that was not yet.
     looked: AtomicU32,
 }
 
@@ -119,12 +119,30 @@ impl Index {
 }
 
 /// The right to change the index.
-pub(crate) struct Working<'a>(&'a Index);
+pub(crate) struct Working<'a> {
+    index: &'a Index,
+    done: bool,
+}
+
+impl Working<'_> {
+    /// Nothing was left half done.
+    pub fn done(mut self) {
+        self.done = true;
+    }
+}
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
-        self.0.inner().working = false;
-        self.0.calm.notify(usize::MAX);
+        let mut inner = self.index.inner();
+        inner.working = false;
+        if !self.done {
+            // What the store has is looked at anew, and what was left there is swept.
+            inner.swept = false;
+            inner.generation += 1;
+            inner.snapshot = None;
+        }
+        drop(inner);
+        self.index.calm.notify(usize::MAX);
     }
 }
 
@@ -203,7 +221,7 @@ impl Account {
                 let mut inner = self.index.inner();
                 if !inner.working {
                     inner.working = true;
-                    return Working(&self.index);
+                    return Working { index: &self.index, done: false };
                 }
                 self.index.calm.listen()
             };
@@ -221,7 +239,7 @@ impl Account {
             let (account, segment) = (self.id.0, open.place.number);
             tracing::warn!(account, segment, %error, "search segment not usable");
             // All messages are to be looked at.
-            self.index.looked.store(0, Ordering::Relaxed);
+            self.index.looked.store(1, Ordering::Relaxed);
         }
     }
 }

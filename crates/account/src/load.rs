@@ -48,14 +48,14 @@ impl Numbers {
 
 /// Counters of the account.
 #[derive(Default)]
-struct Counters {
-    next_message: u32,
+pub(crate) struct Counters {
+    pub next_message: u32,
     next_mailbox: u32,
     uid_validity: u32,
 }
 
 impl Counters {
-    fn read(value: &[u8]) -> Option<Self> {
+    pub fn read(value: &[u8]) -> Option<Self> {
         let mut from = Reader(value);
         (from.byte()? == 1).then_some(())?;
         let (next_message, next_mailbox) = (from.number32()?, from.number32()?);

@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod import;
+mod index;
 mod mailboxes;
 mod perform;
 pub mod socket;
@@ -100,6 +101,14 @@ pub enum Request {
     },
     /// Folds every log again and compares.
     Check,
+    /// Throws an account's search index away.
+    IndexDrop {
+        address: String,
+    },
+    /// Does a part of making it.
+    IndexStep {
+        address: String,
+    },
 }
 
 /// Messages to import.
@@ -148,6 +157,19 @@ pub enum Reply {
     Deleted(Vec<DeletedRow>),
     Restored { messages: u32 },
     Checked(CheckReport),
+    Indexed(IndexReport),
+}
+
+/// How far an account's search index is.
+#[derive(Clone, Serialize, Deserialize, Debug, Default)]
+#[allow(missing_docs)]
+pub struct IndexReport {
+    /// Messages of the account.
+    pub messages: u64,
+    /// Those in the index.
+    pub indexed: u64,
+    /// Whether another step has something to do.
+    pub more: bool,
 }
 
 /// An account in a list.

@@ -8,6 +8,7 @@ mod check;
 mod export;
 mod import;
 mod print;
+mod reindex;
 mod run;
 
 use crate::{
@@ -107,6 +108,10 @@ fn dispatch(cli: Cli) -> Result<(), Stop> {
         }
         Command::Export(job) => {
             with_client(&place, async |client| export::run(client, &job, &out).await)
+        }
+        Command::Reindex { address, all } => {
+            let job = reindex::Job { address, all };
+            with_client(&place, async |client| reindex::run(client, &job, &out).await)
         }
         other => {
             let request = args::request(other)?;

@@ -73,6 +73,8 @@ pub struct Config {
     pub logins: LoginLimits,
     /// Limits of accounts and messages.
     pub mail: MailLimits,
+    /// Search.
+    pub search: SearchLimits,
     /// Time-outs.
     pub timeouts: Timeouts,
     /// `command_seconds` of POP3.
@@ -100,6 +102,21 @@ pub struct MailLimits {
     pub quota_octets_default: u64,
     /// Octets of messages that are on their way in or out, all connections together.
     pub transit_octets_max: u64,
+}
+
+/// Limits of search and of what makes its index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SearchLimits {
+    /// Messages that wait before they are indexed.
+    pub index_messages_min: u32,
+    /// Seconds without change after which fewer are indexed too.
+    pub index_idle_seconds: u32,
+    /// Octets of memory that indexing takes.
+    pub index_memory_octets_max: u64,
+    /// How much the indexer lets others go first, as nice(1).
+    pub index_nice: u32,
+    /// Octets of memory for what searches read.
+    pub cache_octets_max: u64,
 }
 
 /// Why a configuration is refused.
@@ -180,6 +197,10 @@ impl Config {
             keywords_max: self.mail.keywords_max as usize,
             undelete_days: self.mail.undelete_days,
             hot_octets_max: self.mail.hot_octets_max,
+            index_messages_min: self.search.index_messages_min.max(1),
+            index_memory_octets_max: usize::try_from(self.search.index_memory_octets_max)
+                .unwrap_or(usize::MAX),
+            search_cache_octets_max: self.search.cache_octets_max,
             quota_octets_default: Some(self.mail.quota_octets_default).filter(|max| *max > 0),
             ..standard
         }

@@ -15,6 +15,7 @@ pub mod data;
 pub mod dev;
 pub mod driver;
 pub mod files;
+pub mod indexer;
 pub mod listener;
 pub mod logs;
 pub mod metrics;

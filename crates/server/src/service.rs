@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     context::Context,
     driver::{Ended, Shared},
+    indexer,
     listener::{Bound, Door, Taken},
     metrics::{self, Metrics},
     notify::notify,
@@ -188,6 +189,8 @@ impl Service {
         let admin = Admin::new(accounts, data, Some(Arc::clone(&self.context.admission)));
         tokio::spawn(socket::serve(socket::bind(data)?, Arc::new(admin), shutdown.clone()));
         tokio::spawn(purge(Arc::clone(&self.context.accounts), shutdown.clone()));
+        let accounts = Arc::clone(&self.context.accounts);
+        indexer::start(accounts, self.config.search, shutdown.clone())?;
         if let Some(listener) = metrics {
             let counters = Arc::clone(&self.context.metrics);
             let listener = TcpListener::from_std(listener)?;

@@ -190,3 +190,22 @@ fn a_store_is_checked() {
         assert_eq!(report["checked"]["store"]["rebuilt"], words.len() > 1);
     }
 }
+
+#[test]
+fn search_indexes_are_made_anew_beside_a_server_and_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let one = json(folder.path(), &["reindex", "ana@example.test"], "");
+    let (messages, indexed) = (&one["indexed"]["messages"], &one["indexed"]["indexed"]);
+    assert_eq!(messages, indexed);
+    assert!(messages.as_u64().unwrap() > 0);
+    assert_eq!(server.stop(), Some(0));
+    let all = json(folder.path(), &["reindex", "--all"], "");
+    assert_eq!(all["indexed"]["messages"], all["indexed"]["indexed"]);
+    assert!(all["indexed"]["messages"].as_u64() >= messages.as_u64());
+    assert_eq!(json(folder.path(), &["check"], "")["checked"]["faults"], 0);
+    let code = |words: &[&str]| on(folder.path(), words, "").status.code();
+    assert_eq!(code(&["reindex", "nobody@example.test"]), Some(3));
+    assert_eq!(code(&["reindex"]), Some(2));
+    assert_eq!(code(&["reindex", "ana@example.test", "--all"]), Some(2));
+}

@@ -60,6 +60,11 @@ impl Manifest {
         let places = (0..count).map(|_| place()).collect::<Option<Vec<_>>>()?;
         Some(Self { texts, next, places })
     }
+
+    /// The highest message id of any segment; 0 when there is none.
+    pub fn through(&self) -> u32 {
+        self.places.iter().map(|place| place.last).max().unwrap_or(0)
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +87,7 @@ mod tests {
     fn inverse_and_other_forms() {
         assert_eq!(Manifest::read(&bytes(&sample())), Some(sample()));
         assert_eq!(Manifest::read(&[2, 0, 0, 0]), None);
+        assert_eq!((sample().through(), Manifest::default().through()), (9, 0));
     }
 
     proptest! {

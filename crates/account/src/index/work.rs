@@ -2,15 +2,15 @@
 //! an index that is whole.
 
 use super::{
-    Open, Snapshot, Working,
+    Open, Snapshot,
     cache::Name,
     chunks::{self, Writing},
     manifest::{Manifest, Place},
     own,
 };
-use crate::{Account, Error, keys, read::RECORDS_PAGE};
+use crate::{Account, Accounts, Error, keys, load::Counters, read::RECORDS_PAGE};
 use ::search::{Builder, Document, Error as IndexError, Limits, Set};
-use mail::MessageId;
+use mail::{AccountId, MessageId};
 use std::{
     collections::BTreeSet,
     future::poll_fn,
@@ -58,18 +58,27 @@ async fn yield_now() {
 }
 
 impl Account {
-    /// Whether as many messages may wait to be indexed as make a batch. Cheap; says yes too often
-    /// rather than never.
-    #[must_use]
-    pub fn index_due(&self) -> bool {
-        self.index_waiting() >= self.shared.options.index_messages_min
-    }
-
-    /// Messages that came since all were last looked at, at most.
-    #[must_use]
-    pub fn index_waiting(&self) -> u32 {
-        let looked = self.index.looked.load(Ordering::Relaxed).max(1);
-        self.next_message.load(Ordering::Relaxed).saturating_sub(looked)
+    /// How many messages wait to be indexed, at most: those that came since all were last looked
+    /// at, in this process or before.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn index_waiting(&self) -> Result<u32, Error> {
+        let looked = match self.index.looked.load(Ordering::Relaxed) {
+            0 => {
+                let through = self.manifest().await?.through();
+                let looked = through.saturating_add(1);
+                let _ = self.index.looked.compare_exchange(
+                    0,
+                    looked,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                );
+                looked
+            }
+            looked => looked,
+        };
+        Ok(self.next_message.load(Ordering::Relaxed).saturating_sub(looked))
     }
 
     /// A step of indexing: makes one segment of messages that wait, if they are `messages_min` or
@@ -80,16 +89,12 @@ impl Account {
     /// The store's; what was indexed before stays.
     pub async fn index_step(&self, messages_min: u32) -> Result<Progress, Error> {
         let working = self.working().await;
-        let done = self.index_step_alone(&working, messages_min).await;
-        if done.is_err() {
-            // What the store has is looked at anew.
-            self.index.install(None);
-            self.index.inner().swept = false;
-        }
-        done
+        let done = self.index_step_alone(messages_min).await?;
+        working.done();
+        Ok(done)
     }
 
-    async fn index_step_alone(&self, _: &Working<'_>, least: u32) -> Result<Progress, Error> {
+    async fn index_step_alone(&self, least: u32) -> Result<Progress, Error> {
         self.sweep_index().await?;
         let snapshot = self.index().await?;
         let next = self.next_message.load(Ordering::Relaxed);
@@ -103,7 +108,7 @@ impl Account {
         if self.merge_some(&snapshot, &look).await? {
             return Ok(Progress { messages: 0, waiting, more: true });
         }
-        self.index.looked.store(next.saturating_sub(waiting), Ordering::Relaxed);
+        self.index.looked.store(next.saturating_sub(waiting).max(1), Ordering::Relaxed);
         Ok(Progress { messages: 0, waiting, more: false })
     }
 
@@ -112,15 +117,12 @@ impl Account {
     /// # Errors
     /// The store's.
     pub async fn drop_index(&self) -> Result<(), Error> {
-        let _working = self.working().await;
-        self.index.install(None);
-        self.index.inner().swept = false;
+        let _not_done = self.working().await;
         let manifest = self.manifest().await?;
         let drops = manifest.places.iter().flat_map(chunks::blobs).collect();
         let empty = Manifest { texts: self.texts(), next: manifest.next, places: Vec::new() };
         self.commit_index(empty, drops).await?;
-        self.index.install(None);
-        self.index.looked.store(0, Ordering::Relaxed);
+        self.index.looked.store(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -299,5 +301,30 @@ impl Account {
         }
         self.index.inner().swept = true;
         Ok(())
+    }
+}
+
+impl Accounts {
+    /// How many messages of an account wait to be indexed, at most; it need not be loaded for that.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn index_waiting(&self, id: AccountId) -> Result<u32, Error> {
+        let names = vec![keys::index().bytes(), keys::version().bytes()];
+        let values = self.shared().kv.get_many(id.0, names).await?;
+        let (Some(manifest), Some(counters)) = (values.first(), values.get(1)) else {
+            return Ok(0);
+        };
+        let manifest = manifest.as_ref().and_then(|value| Manifest::read(value));
+        let next = counters.as_ref().and_then(|value| Counters::read(value));
+        let through = manifest.map_or(0, |manifest| manifest.through());
+        Ok(next.map_or(0, |next| next.next_message).saturating_sub(through.saturating_add(1)))
+    }
+
+    /// Hears of commits: `each` is called with the account, from any thread and for every commit,
+    /// and must be quick. Lasts until the returned guard is dropped. A hint may be lost.
+    #[must_use]
+    pub fn hear(&self, each: Box<dyn Fn(AccountId) + Send + Sync>) -> Box<dyn Send + Sync> {
+        self.shared().bus.subscribe(Box::new(move |account, _| each(AccountId(account))))
     }
 }

@@ -71,6 +71,8 @@ impl Admin {
                 self.undelete_restore(&address, &messages, mailbox.as_deref()).await
             }
             Request::Check => self.check().await,
+            Request::IndexDrop { address } => self.index_drop(&address).await,
+            Request::IndexStep { address } => self.index_step(&address).await,
         }
     }
 

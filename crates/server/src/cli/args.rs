@@ -83,6 +83,15 @@ pub enum Command {
         #[arg(long)]
         rebuild: bool,
     },
+    /// Make the search index of an account anew, or those of all
+    Reindex {
+        /// The account
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        address: Option<String>,
+        /// Every account
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 /// `domain`
@@ -313,7 +322,8 @@ pub fn request(command: Command) -> Result<Request, Stop> {
         | Command::Dev { .. }
         | Command::Config { .. }
         | Command::Import(_)
-        | Command::Export(_) => {
+        | Command::Export(_)
+        | Command::Reindex { .. } => {
             return Err(Stop { code: code::USAGE, why: "not one request".to_owned() });
         }
     })

@@ -65,6 +65,9 @@ impl Out {
             }
             Reply::Restored { messages } => println!("{messages} messages are back"),
             Reply::Checked(report) => checked(report),
+            Reply::Indexed(report) => {
+                println!("{} of {} messages are indexed", report.indexed, report.messages);
+            }
         }
     }
 }

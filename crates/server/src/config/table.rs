@@ -194,6 +194,42 @@ pub const SETTINGS: &[Setting] = &[
         mail.transit_octets_max
     ),
     row!(
+        "search.index_messages_min",
+        "messages",
+        "256",
+        "So many new messages of an account are indexed for search together; until then they are \
+         found by reading them.",
+        search.index_messages_min
+    ),
+    row!(
+        "search.index_idle_seconds",
+        "seconds",
+        "60",
+        "An account without change for so long has fewer indexed too, from an eighth on.",
+        search.index_idle_seconds
+    ),
+    row!(
+        "search.index_memory_octets_max",
+        "octets",
+        "33554432",
+        "Memory for making a part of the search index, roughly.",
+        search.index_memory_octets_max
+    ),
+    row!(
+        "search.index_nice",
+        "levels",
+        "10",
+        "How much indexing lets everything else go first, as nice(1): 0 to 19.",
+        search.index_nice
+    ),
+    row!(
+        "search.cache_octets_max",
+        "octets",
+        "134217728",
+        "Memory for what searches read: parts of the index, texts of messages not indexed yet.",
+        search.cache_octets_max
+    ),
+    row!(
         "timeouts.greeting_seconds",
         "seconds",
         "180",
