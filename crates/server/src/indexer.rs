@@ -100,11 +100,7 @@ fn be_nice(levels: u32) {
     }
 }
 
-async fn serve(
-    accounts: Arc<Accounts>,
-    limits: SearchLimits,
-    mut shutdown: watch::Receiver<bool>,
-) {
+async fn serve(accounts: Arc<Accounts>, limits: SearchLimits, mut shutdown: watch::Receiver<bool>) {
     let desk = Arc::<Desk>::default();
     let hints = Arc::clone(&desk);
     let _hearing = accounts.hear(Box::new(move |account| hints.hint(account)));
