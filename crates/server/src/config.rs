@@ -114,7 +114,7 @@ pub struct SearchLimits {
     /// Octets of memory that indexing takes.
     pub index_memory_octets_max: u64,
     /// How much the indexer lets others go first, as nice(1).
-    pub index_nice: u32,
+    pub index_nice_levels: u32,
     /// Octets of memory for what searches read.
     pub cache_octets_max: u64,
 }
@@ -253,7 +253,7 @@ mod tests {
     fn every_setting_with_a_number_says_its_unit_last_or_is_a_maximum() {
         for setting in SETTINGS {
             let is_number = setting.default.parse::<u64>().is_ok();
-            let ends = ["_max", "_seconds", "_days", "_min", "_default"];
+            let ends = ["_max", "_seconds", "_days", "_min", "_default", "_levels"];
             assert!(
                 !is_number || ends.iter().any(|end| setting.name.ends_with(end)),
                 "{}",

@@ -86,7 +86,7 @@ pub fn start(
 ) -> io::Result<()> {
     let handle = Handle::current();
     let work = move || {
-        be_nice(limits.index_nice);
+        be_nice(limits.index_nice_levels);
         handle.block_on(serve(accounts, limits, shutdown));
     };
     std::thread::Builder::new().name("indexer".into()).spawn(work).map(drop)

@@ -1,6 +1,6 @@
 //! The bytes of segments: cut into chunks, each sealed and a blob of its own.
 //!
-//! Invariant: a chunk's number is in what is authenticated with it, so that none passes for another.
+//! Invariant: a chunk's number is authenticated with it, so that none passes for another.
 
 use super::manifest::Place;
 use crate::{Account, Error, accounts::Shared, keys, seal::Kind, seal::Seal};

@@ -216,11 +216,11 @@ pub const SETTINGS: &[Setting] = &[
         search.index_memory_octets_max
     ),
     row!(
-        "search.index_nice",
+        "search.index_nice_levels",
         "levels",
         "10",
         "How much indexing lets everything else go first, as nice(1): 0 to 19.",
-        search.index_nice
+        search.index_nice_levels
     ),
     row!(
         "search.cache_octets_max",
