@@ -5,8 +5,10 @@ mod append;
 mod capability;
 mod copy;
 mod enable;
+mod esearch;
 mod expunge;
 mod fetch;
+mod filter;
 mod id;
 mod idle;
 mod list;
@@ -96,9 +98,9 @@ const fn row(verb: &'static str, allowed: Allowed, run: Handler) -> Row {
 }
 
 /// The most frequent first.
-const TABLE: [Row; 34] = {
+const TABLE: &[Row] = {
     use Allowed::{Always, BeforeLogin, LoggedIn, Selected};
-    [
+    &[
         row("UID", Selected, uid),
         row("FETCH", Selected, |s, c| fetch::run(s, c, false)),
         row("IDLE", LoggedIn, idle::run),
@@ -108,6 +110,7 @@ const TABLE: [Row; 34] = {
         row("STATUS", LoggedIn, status::run),
         row("STORE", Selected, |s, c| store::run(s, c, false)),
         row("SEARCH", Selected, |s, c| search::run(s, c, false)),
+        row("ESEARCH", LoggedIn, esearch::run),
         row("APPEND", LoggedIn, append::without_literal),
         row("LIST", LoggedIn, list::run),
         row("LSUB", LoggedIn, list::run_lsub),

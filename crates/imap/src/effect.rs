@@ -6,8 +6,8 @@
 //! until the bridge says that they are done ([`Done`]).
 
 use crate::types::{
-    AppendOptions, FetchItem, FetchModifiers, ListReturn, ListSelect, QResync, SearchKey,
-    SearchReturn, SequenceSet, StatusItem, StoreOp,
+    AppendOptions, FetchItem, FetchModifiers, ListReturn, ListSelect, MailboxFilter, QResync,
+    SearchKey, SearchReturn, SequenceSet, StatusItem, StoreOp,
 };
 use bytes::Bytes;
 use mail::{Flags, ModSeq};
@@ -163,6 +163,16 @@ pub enum Effect {
         key: SearchKey,
         /// UID SEARCH.
         uid: bool,
+        /// Return options.
+        returns: SearchReturn,
+    },
+    /// ESEARCH over several mailboxes (RFC 7377); an ESEARCH line for each in which something is
+    /// found.
+    MultiSearch {
+        /// Where.
+        sources: Vec<MailboxFilter>,
+        /// The program.
+        key: SearchKey,
         /// Return options.
         returns: SearchReturn,
     },

@@ -102,6 +102,16 @@ pub const EXTENSIONS: &[Extension] = {
             ("search_keys_max 2,000", "imap/command/search.rs, account/search.rs"),
             &["search"],
         ),
+        row(
+            "MULTISEARCH",
+            &[7377],
+            AfterLogin,
+            (
+                "filter_mailboxes_max 1,000",
+                "imap/command/esearch.rs, server/bridge/imap/multisearch.rs",
+            ),
+            &["esearch-multi", "limits-filter"],
+        ),
         row("SEARCHRES", &[5182], AfterLogin, ("", "server/bridge/imap/search.rs"), &["search"]),
         row("LIST-EXTENDED", &[5258], AfterLogin, ("", "imap/command/list.rs"), &["list"]),
         row("LIST-STATUS", &[5819], AfterLogin, ("", "server/bridge/imap/list.rs"), &["list"]),

@@ -14,6 +14,8 @@ pub struct Limits {
     pub nesting_max: usize,
     /// Search keys of one SEARCH.
     pub search_keys_max: usize,
+    /// Mailboxes that one filter of ESEARCH or NOTIFY names (RFC 5465 §6).
+    pub filter_mailboxes_max: usize,
     /// BAD answers in a row before the session is ended.
     pub bad_commands_max: u32,
     /// BAD and NO answers altogether before login after which the session is ended.
@@ -30,6 +32,7 @@ impl Default for Limits {
             literal_minus_octets_max: 4096,
             nesting_max: 50,
             search_keys_max: 2_000,
+            filter_mailboxes_max: 1_000,
             bad_commands_max: 20,
             greeting_failures_max: 10,
             append_messages_max: 1_000,

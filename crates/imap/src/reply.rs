@@ -251,6 +251,21 @@ impl Reply<'_> {
     pub fn esearch(&mut self, line: &EsearchLine<'_>) {
         self.out.put(b"* ESEARCH (TAG ");
         quoted(self.out, self.tag.as_bytes());
+        self.found(line);
+    }
+
+    /// The same of a mailbox: `* ESEARCH (TAG "…" MAILBOX … UIDVALIDITY n) …` (RFC 7377 §2.1).
+    pub fn esearch_of(&mut self, mailbox: &str, uid_validity: u32, line: &EsearchLine<'_>) {
+        self.out.put(b"* ESEARCH (TAG ");
+        quoted(self.out, self.tag.as_bytes());
+        self.out.put(b" MAILBOX ");
+        mailbox_name(self.out, mailbox, self.enabled);
+        self.labelled(b" UIDVALIDITY ", Some(uid_validity.into()));
+        self.found(line);
+    }
+
+    /// `) …`
+    fn found(&mut self, line: &EsearchLine<'_>) {
         self.out.put(b")");
         if line.uid {
             self.out.put(b" UID");

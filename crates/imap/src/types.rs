@@ -198,6 +198,27 @@ pub struct SearchReturn {
     pub save: bool,
 }
 
+/// `filter-mailboxes`: which mailboxes a command is about (RFC 5465 §6, RFC 7377 §2.2).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MailboxFilter {
+    /// `selected`
+    Selected,
+    /// `selected-delayed` (NOTIFY alone)
+    SelectedDelayed,
+    /// `inboxes`: where mail is delivered.
+    Inboxes,
+    /// `personal`: all of the account.
+    Personal,
+    /// `subscribed`
+    Subscribed,
+    /// `subtree`: these and all below them.
+    Subtree(Vec<String>),
+    /// `subtree-one`: these and those one level below them (MULTISEARCH alone).
+    SubtreeOne(Vec<String>),
+    /// `mailboxes`: these.
+    Mailboxes(Vec<String>),
+}
+
 /// LIST selection options.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(missing_docs)]

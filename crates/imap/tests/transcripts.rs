@@ -53,6 +53,7 @@ fn options(lines: &[&str]) -> Options {
                 options.limits.greeting_command_octets_max = 60;
                 options.limits.literal_minus_octets_max = 10;
                 options.limits.append_messages_max = 2;
+                options.limits.filter_mailboxes_max = 2;
                 options.limits.bad_commands_max = 2;
             }
             Some(hide) if hide.starts_with("hide ") => {
@@ -301,6 +302,11 @@ impl<'a> Player<'a> {
                 let count = Some(all.len());
                 let line = EsearchLine { all: Some(&all), count, ..EsearchLine::default() };
                 reply.esearch(&line);
+            }
+            "esearch-of" => {
+                let all = set(rest[2]);
+                let line = EsearchLine { uid: true, all: Some(&all), ..EsearchLine::default() };
+                reply.esearch_of(rest[0], number(1), &line);
             }
             "esearch-uid" => {
                 let (min, max) = (Some(number(0)), Some(number(1)));

@@ -36,6 +36,28 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>, uid: bool) -> Result<
     Ok(Next::Ask { effect, ok: "SEARCH completed", poll, target: false })
 }
 
+/// `[search-return-opts SP] search-program`, as ESEARCH has it (RFC 7377 §4).
+pub fn returns_and_program(
+    session: &mut Session,
+    cursor: &mut Cursor<'_>,
+) -> Result<(SearchReturn, SearchKey), Answer> {
+    let keys_max = session.options().limits.search_keys_max;
+    let mut returns = SearchReturn::default();
+    if cursor.eat_word("RETURN") {
+        cursor.space()?;
+        returns = return_options(cursor)?;
+        cursor.space()?;
+    }
+    charset(cursor)?;
+    let mut keys = Keys { left: keys_max, modseq: false, numbers: false };
+    let key = keys.program(cursor)?;
+    cursor.end()?;
+    if keys.modseq {
+        session.enable_condstore();
+    }
+    Ok((returns, key))
+}
+
 /// `search-return-opts = "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`
 fn return_options(cursor: &mut Cursor<'_>) -> Result<SearchReturn, Answer> {
     let mut returns = SearchReturn { esearch: true, ..SearchReturn::default() };

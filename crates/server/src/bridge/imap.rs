@@ -10,6 +10,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod memory;
+mod multisearch;
 mod page;
 mod pattern;
 mod refusal;
@@ -108,6 +109,7 @@ struct Selected {
 enum Work {
     Fetch(Box<fetch::Fetching>),
     Search(Box<search::Searching>),
+    MultiSearch(Box<multisearch::MultiSearching>),
     Store(Box<store::Storing>),
     List(Box<list::Listing>),
     Tell(Box<tell::Telling>),
@@ -236,6 +238,9 @@ impl Imap {
                 let searching = search::Searching::new(selected, &key, uid, returns);
                 self.begin(session, Work::Search(Box::new(searching))).await
             }
+            Effect::MultiSearch { sources, key, returns } => {
+                self.multi_search(session, (sources, key, returns)).await
+            }
             Effect::Poll { expunges } => self.poll(session, expunges).await,
             Effect::Auth(_)
             | Effect::Id(_)
@@ -258,6 +263,10 @@ impl Imap {
         let mut work = self.work.take().ok_or(Refusal::Bug)?;
         let done = match &mut work {
             Work::List(listing) => listing.step(session, self.account()?).await?,
+            Work::MultiSearch(searching) => {
+                let account = Arc::clone(self.account()?);
+                searching.step(session, (&mut self.selected, &account)).await?
+            }
             work => {
                 let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
                 match work {
@@ -266,7 +275,7 @@ impl Imap {
                     Work::Store(storing) => storing.step(session, selected).await?,
                     Work::Tell(telling) => telling.step(session, selected),
                     Work::Resync(resync) => resync.step(session, selected).await?,
-                    Work::List(_) => Done::No(Refusal::Bug),
+                    Work::List(_) | Work::MultiSearch(_) => Done::No(Refusal::Bug),
                 }
             }
         };

@@ -11,7 +11,7 @@ use imap::{
     effect::Done,
     types::{SearchKey, SearchReturn, SequenceSet},
 };
-use mail::{MessageId, ModSeq, NumberSet, SystemFlags, ThreadId};
+use mail::{MessageId, ModSeq, NumberSet, SystemFlags, ThreadId, UidValidity};
 use std::time::Duration;
 use tokio::{task::yield_now, time::Instant};
 
@@ -36,6 +36,8 @@ pub(super) struct Searching {
     count: u64,
     highest: ModSeq,
     told: Instant,
+    /// The mailbox that the answer names: ESEARCH over several (RFC 7377).
+    mailbox: Option<(Box<str>, UidValidity)>,
 }
 
 /// A message that was found.
@@ -61,7 +63,13 @@ impl Searching {
             count: 0,
             highest: ModSeq(0),
             told: Instant::now(),
+            mailbox: None,
         }
+    }
+
+    /// The answer names this mailbox, and is left out when nothing is found.
+    pub fn names(&mut self, mailbox: &str, uid_validity: UidValidity) {
+        self.mailbox = Some((mailbox.into(), uid_validity));
     }
 
     pub async fn step(
@@ -157,14 +165,21 @@ impl Searching {
         if save && !(min || max || all || count) {
             return;
         }
-        session.reply().esearch(&EsearchLine {
+        let line = EsearchLine {
             uid: self.uid,
             min: self.min.filter(|_| min).map(|found| found.number),
             max: self.max.filter(|_| max).map(|found| found.number),
             all: all.then_some(&self.found),
             count: count.then_some(self.count),
             modseq,
-        });
+        };
+        match &self.mailbox {
+            // RFC 7377 §2.1: "An ESEARCH response MUST NOT be returned for mailboxes that contain
+            // no matching messages."
+            Some(_) if self.count == 0 => {}
+            Some((mailbox, validity)) => session.reply().esearch_of(mailbox, validity.0, &line),
+            None => session.reply().esearch(&line),
+        }
     }
 }
 
