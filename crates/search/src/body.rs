@@ -7,7 +7,7 @@
 
 use crate::{
     Answer, Error, Set,
-    builder::BODY,
+    builder::{BODY, CROSSINGS},
     container::{Input, Section},
     rows,
     terms::{Pattern, Terms},
@@ -89,7 +89,30 @@ pub async fn contains(input: &Input, needle: &str) -> Result<Answer, Error> {
             break;
         }
     }
-    Ok(answer(all.unwrap_or_default(), wanted.certain))
+    let mut all = all.unwrap_or_default();
+    if !wanted.certain {
+        cross(input, needle, &mut all).await?;
+    }
+    Ok(answer(all, wanted.certain))
+}
+
+/// Keeps documents that have all crossings of the needle.
+async fn cross(input: &Input, needle: &str, set: &mut Set) -> Result<(), Error> {
+    let terms = Terms::new(input, CROSSINGS);
+    let names: Vec<String> =
+        tokens::needle_crossings(needle).into_iter().map(tokens::crossing_term).collect();
+    let whole = Place { starts: true, ends: true };
+    let pattern = |name| Pattern { text: name, place: whole, field: None };
+    let patterns: Vec<Pattern<'_>> = names.iter().map(|name| pattern(name)).collect();
+    if set.is_empty() || patterns.is_empty() {
+        return Ok(());
+    }
+    for hits in terms.find(&patterns).await? {
+        let mut have = Set::empty(input.documents);
+        terms.unite(&hits, &mut have).await?;
+        set.intersect(&have);
+    }
+    Ok(())
 }
 
 /// Documents that have all that was wanted.

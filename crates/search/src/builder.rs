@@ -17,6 +17,12 @@ pub const BODY: Places = Places {
     postings: Section::BodyPostings.place(),
     names: None,
 };
+/// Where the crossings of the body are.
+pub const CROSSINGS: Places = Places {
+    texts: Section::CrossingTerms.place(),
+    postings: Section::CrossingPostings.place(),
+    names: None,
+};
 /// Where that of the header is.
 pub const HEADER: Places = Places {
     texts: Section::HeaderTerms.place(),
@@ -33,6 +39,7 @@ pub struct Builder {
     row_octets: usize,
     body: Postings,
     header: Postings,
+    crossings: Postings,
     body_runs: Vec<(u32, String)>,
     header_runs: Vec<(u32, String)>,
     columns: [Values; COLUMNS],
@@ -50,6 +57,7 @@ impl Builder {
             row_octets: 0,
             body: Postings::default(),
             header: Postings::default(),
+            crossings: Postings::default(),
             body_runs: Vec::new(),
             header_runs: Vec::new(),
             columns: Default::default(),
@@ -101,12 +109,19 @@ impl Builder {
     fn body(&mut self, ordinal: u32, body: &str) {
         self.body.document();
         let mut long = String::new();
-        tokens::runs(body, |class, run| match class {
-            Class::Dense => tokens::pairs(run, |pair| self.body.term(pair)),
-            _ if run.len() <= TERM_OCTETS_MAX => self.body.term(run),
-            _ => {
-                long.push_str(run);
-                long.push('\n');
+        let mut crossings = tokens::Crossings::new(body);
+        self.crossings.document();
+        tokens::runs(body, |class, run| {
+            if let Some(crossing) = crossings.next(run) {
+                self.crossings.term(&tokens::crossing_term(crossing));
+            }
+            match class {
+                Class::Dense => tokens::pairs(run, |pair| self.body.term(pair)),
+                _ if run.len() <= TERM_OCTETS_MAX => self.body.term(run),
+                _ => {
+                    long.push_str(run);
+                    long.push('\n');
+                }
             }
         });
         if !long.is_empty() {
@@ -180,7 +195,11 @@ impl Builder {
     #[must_use]
     pub fn octets(&self) -> usize {
         let columns: usize = self.columns.iter().map(Values::octets).sum();
-        self.row_octets + self.body.octets() + self.header.octets() + columns
+        self.row_octets
+            + self.crossings.octets()
+            + self.body.octets()
+            + self.header.octets()
+            + columns
     }
 
     /// The segment's bytes.
@@ -207,6 +226,8 @@ impl Builder {
         out.release();
         write_runs(Section::HeaderRuns, &self.header_runs, &mut out)?;
         self.body.write(BODY, &mut out)?;
+        out.release();
+        self.crossings.write(CROSSINGS, &mut out)?;
         out.release();
         write_runs(Section::BodyRuns, &self.body_runs, &mut out)?;
         let octets = out.finish(summary)?;

@@ -205,6 +205,27 @@ impl<'s> Column<'s> {
         Ok(ranks)
     }
 
+    /// Calls `each` with the rank and text of every value that contains the needle.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`]; the source's.
+    pub async fn scan(
+        &self,
+        needle: &str,
+        each: &mut (dyn FnMut(u32, &str) + Send),
+    ) -> Result<(), Error> {
+        let finder = memmem::Finder::new(needle.as_bytes());
+        let mut first = 1;
+        for block in self.value_blocks() {
+            let opened = self.open(block).await?;
+            opened.find(&finder, |value| {
+                each(first + value as u32, opened.value(value).unwrap_or_default());
+            });
+            first += block.items;
+        }
+        Ok(())
+    }
+
     /// Documents one of whose values contains one of the needles; with an empty needle those that
     /// have a value.
     ///

@@ -48,10 +48,13 @@ pub enum Section {
     /// Distinct values of the columns of `Field::ALL`, then `SortKey::ALL`.
     Values = 12,
     Ranks = 23,
+    /// From one word of the body to the next.
+    CrossingTerms = 34,
+    CrossingPostings = 35,
 }
 
 /// Sections in all: eleven columns have two each.
-const SECTIONS: usize = 34;
+const SECTIONS: usize = 36;
 /// Columns.
 const COLUMNS: u8 = 11;
 
@@ -93,7 +96,9 @@ pub const fn section_name(place: usize) -> &'static str {
         12..=16 => "field values",
         17..=22 => "sort keys",
         23..=27 => "field ranks",
-        _ => "sort ranks",
+        28..=33 => "sort ranks",
+        34 => "crossing terms",
+        _ => "crossing postings",
     }
 }
 

@@ -22,6 +22,7 @@ pub mod order;
 mod rows;
 pub mod segment;
 pub mod set;
+mod similar;
 pub mod source;
 mod terms;
 mod tokens;

@@ -4,7 +4,7 @@
 
 use crate::{
     Error, Limits, Segment, Sink,
-    builder::{BODY, COLUMNS, HEADER},
+    builder::{BODY, COLUMNS, CROSSINGS, HEADER},
     column::{Column, ColumnWriter},
     container::{Output, Section, Summary},
     order::MergedValues,
@@ -45,6 +45,7 @@ pub async fn merge(
     merge.terms(HEADER).await?;
     merge.runs(Section::HeaderRuns).await?;
     merge.terms(BODY).await?;
+    merge.terms(CROSSINGS).await?;
     merge.runs(Section::BodyRuns).await?;
     let Merge { out, sink, .. } = merge;
     sink.write(out.finish(summary)?.into()).await?;

@@ -1,7 +1,7 @@
 //! A segment opened for questions.
 
 use crate::{
-    Answer, Error, Field, Set, Source, body,
+    Answer, Error, Field, Source, body,
     column::{BETWEEN, Column},
     container::{Input, section_name},
     header, rows,
@@ -123,13 +123,9 @@ impl Segment {
     }
 
     /// SEARCH=FUZZY (RFC 6203): documents for these casemapped words and a relevancy score each,
-    /// above 0 and not bounded; unordered. A document needs one of the words, or one with the same
-    /// stem or prefix, in its body or subject.
+    /// above 0 and not bounded; by ordinal. A document needs each of the words in its body or
+    /// subject: itself, or a word with the same stem, or one that begins with it.
     pub async fn similar(&self, words: &[&str]) -> Result<Vec<(u32, f32)>, Error> {
-        let mut set = Set::empty(self.documents());
-        for word in words {
-            set.unite(&self.body(word).await?.certain);
-        }
-        Ok(set.iter().map(|ordinal| (ordinal, 1.0)).collect())
+        crate::similar::similar(&self.input, words).await
     }
 }

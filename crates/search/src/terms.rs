@@ -6,7 +6,7 @@
 //! longer lists the bits to pass over, and the list.
 //!
 //! Terms belong to a header field; those of the body have the empty name. A field's own line
-//! (`\x01`, its name and a colon) stands before its terms and lists the documents that have the field.
+//! (`\x01`, its name and a colon) stands before its terms and lists the documents that have it.
 
 use crate::{
     Error, Set,
@@ -264,8 +264,31 @@ impl<'s> Terms<'s> {
             for (block, stored) in blocks.iter().zip(stored) {
                 let texts = Texts::open(unpack(block, stored)?)?;
                 for ((pattern, finder), found) in patterns.iter().zip(&finders).zip(&mut found) {
-                    find_in(&texts, pattern, (finder, first), found);
+                    find_in(&texts, pattern, (finder, first), &mut |number, _| found.push(number));
                 }
+                first += block.items;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Numbers and texts of the terms that start with this.
+    ///
+    /// # Errors
+    /// As [`Terms::find`].
+    pub async fn starting(&self, start: &str) -> Result<Vec<(u32, String)>, Error> {
+        let place = tokens::Place { starts: true, ends: false };
+        let pattern = Pattern { text: start, place, field: None };
+        let finder = memmem::Finder::new(start.as_bytes());
+        let (mut left, mut first) = self.texts(None).await?;
+        let mut found = Vec::new();
+        while !left.is_empty() {
+            let (blocks, stored) = some(self.input, &mut left).await?;
+            for (block, stored) in blocks.iter().zip(stored) {
+                let texts = Texts::open(unpack(block, stored)?)?;
+                find_in(&texts, &pattern, (&finder, first), &mut |number, line| {
+                    found.push((number, String::from_utf8_lossy(line).into_owned()));
+                });
                 first += block.items;
             }
         }
@@ -366,7 +389,7 @@ fn find_in(
     texts: &Texts,
     pattern: &Pattern<'_>,
     (finder, first): (&memmem::Finder<'_>, u32),
-    found: &mut Vec<u32>,
+    each: &mut dyn FnMut(u32, &[u8]),
 ) {
     let range = pattern.field.map_or(texts.lines.clone(), |name| texts.of_field(name));
     let before = texts.part(texts.lines.start..range.start);
@@ -383,7 +406,7 @@ fn find_in(
         let line = lines.get(start..end).unwrap_or_default();
         let own = pattern.field.is_some() && line.first() == Some(&FIELD);
         if !own && pattern.fits(line) {
-            found.push(number);
+            each(number, line);
         }
         number += 1;
         at = end + 1;

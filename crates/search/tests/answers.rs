@@ -149,7 +149,7 @@ fn answers_of_the_corpus_are_those_of_a_scan() {
     for needle in fixed {
         check_needle(&segment, &documents, &casemap(needle));
     }
-    for needle in needles(&documents, 600) {
+    for needle in needles(&documents, 240) {
         check_needle(&segment, &documents, &needle);
     }
 }
