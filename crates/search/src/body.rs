@@ -72,14 +72,15 @@ pub async fn contains(input: &Input, needle: &str) -> Result<Answer, Error> {
     let patterns: Vec<Pattern<'_>> = wanted.patterns.iter().filter_map(|(term, _)| *term).collect();
     let terms = Terms::new(input, BODY);
     let mut hits = terms.find(&patterns).await?.into_iter();
+    let in_runs: Vec<&str> = wanted.patterns.iter().filter_map(|(_, run)| *run).collect();
+    let mut in_runs =
+        rows::find_runs(input, Section::BodyRuns.place(), &in_runs).await?.into_iter();
     let mut all: Option<Set> = None;
     for (term, run) in &wanted.patterns {
-        let mut set = Set::empty(input.documents);
+        let in_runs = run.and_then(|_| in_runs.next());
+        let mut set = in_runs.unwrap_or_else(|| Set::empty(input.documents));
         if let Some(hits) = term.and_then(|_| hits.next()) {
             terms.unite(&hits, &mut set).await?;
-        }
-        if let Some(run) = run {
-            rows::find_runs(input, Section::BodyRuns.place(), run, &mut set).await?;
         }
         match &mut all {
             Some(all) => all.intersect(&set),

@@ -392,19 +392,25 @@ impl<'s> RunCursor<'s> {
     }
 }
 
-/// Documents whose runs contain the needle.
+/// Of each needle the documents whose runs contain it, all in one pass.
 pub async fn find_runs(
     input: &Input,
     place: Place,
-    needle: &str,
-    set: &mut crate::Set,
-) -> Result<(), Error> {
-    let finder = memmem::Finder::new(needle.as_bytes());
+    needles: &[&str],
+) -> Result<Vec<crate::Set>, Error> {
+    let mut found = vec![crate::Set::empty(input.documents); needles.len()];
+    if needles.is_empty() {
+        return Ok(found);
+    }
+    let finder = |needle: &&str| memmem::Finder::new(needle.as_bytes()).into_owned();
+    let finders: Vec<_> = needles.iter().map(finder).collect();
     let mut cursor = RunCursor::new(input, place);
     while let Some((ordinal, runs)) = cursor.next().await? {
-        if finder.find(runs.as_bytes()).is_some() {
-            set.insert(ordinal);
+        for (finder, set) in finders.iter().zip(&mut found) {
+            if finder.find(runs.as_bytes()).is_some() {
+                set.insert(ordinal);
+            }
         }
     }
-    Ok(())
+    Ok(found)
 }
