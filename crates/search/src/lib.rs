@@ -6,6 +6,18 @@
 //! neither certain nor possible does not. All text, of documents and of needles, is casemapped
 //! ([`mail::text::casemap`]) by the caller. Nothing here does I/O, knows a clock or an account:
 //! bytes come through [`Source`] and go through [`Sink`]. Damaged bytes give [`Error::Damaged`].
+//!
+//! What is in a segment, and of what file:
+//!
+//! | part | answers | file |
+//! |---|---|---|
+//! | terms of the body, their postings, long runs | BODY, TEXT, FUZZY | `terms.rs`, `rows.rs` |
+//! | crossings from word to word | phrases: fewer possible documents | `tokens.rs` |
+//! | terms of the header, by field | HEADER, TEXT | `header.rs` |
+//! | columns of distinct values | FROM … SUBJECT; the order of SORT | `column.rs` |
+//! | ids, dates, links, letters | SENT…, THREAD, needles of one letter | `rows.rs` |
+//!
+//! Why so, and what it measures: `docs/decisions/0005-search-index.md`.
 
 mod bits;
 mod body;
