@@ -61,6 +61,8 @@ pub const LITERAL_TOO_BIG: Answer = Answer::bad("TOOBIG", "Literal is too large"
 pub const MESSAGE_TOO_BIG: Answer = Answer::no("TOOBIG", "Message is larger than APPENDLIMIT");
 pub const EMPTY_MESSAGE: Answer = Answer::no("", "Empty message: nothing appended");
 pub const TOO_MANY_MESSAGES: Answer = Answer::no("LIMIT", "Too many messages in one APPEND");
+pub const NOT_FUZZY: Answer = Answer::syntax("RELEVANCY needs FUZZY");
+pub const PARTIAL_AND_ALL: Answer = Answer::syntax("One PARTIAL or ALL, not both");
 pub const BAD_CHARSET: Answer =
     Answer::no("BADCHARSET (US-ASCII UTF-8)", "Only US-ASCII and UTF-8 are known");
 pub const PRIVACY_REQUIRED: Answer =

@@ -17,8 +17,10 @@ mod mailbox;
 mod quota;
 mod search;
 mod select;
+mod sort;
 mod status;
 mod store;
+mod thread;
 
 use crate::answer::{self, Answer};
 use crate::cursor::Cursor;
@@ -111,6 +113,8 @@ const TABLE: &[Row] = {
         row("STORE", Selected, |s, c| store::run(s, c, false)),
         row("SEARCH", Selected, |s, c| search::run(s, c, false)),
         row("ESEARCH", LoggedIn, esearch::run),
+        row("SORT", Selected, |s, c| sort::run(s, c, false)),
+        row("THREAD", Selected, |s, c| thread::run(s, c, false)),
         row("APPEND", LoggedIn, append::without_literal),
         row("LIST", LoggedIn, list::run),
         row("LSUB", LoggedIn, list::run_lsub),
@@ -168,6 +172,10 @@ fn uid(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
         store::run(session, cursor, true)
     } else if is("SEARCH") {
         search::run(session, cursor, true)
+    } else if is("SORT") {
+        sort::run(session, cursor, true)
+    } else if is("THREAD") {
+        thread::run(session, cursor, true)
     } else if is("COPY") || is("MOVE") {
         copy::run(session, cursor, true, is("MOVE"))
     } else if is("EXPUNGE") {

@@ -6,7 +6,7 @@
 
 use crate::answer::{self, Answer};
 use crate::effect::Enabled;
-use crate::types::{SEPARATOR, SequenceSet, SetNumber};
+use crate::types::{SEPARATOR, SequenceSet, SetNumber, Window};
 use mail::{Flags, Keyword, SystemFlags};
 use std::borrow::Cow;
 
@@ -262,6 +262,17 @@ impl<'a> Cursor<'a> {
                 return Ok(SequenceSet::Ranges(ranges));
             }
         }
+    }
+
+    /// `partial-range = partial-range-first / partial-range-last` (RFC 9394 §4).
+    pub fn window(&mut self) -> Parsed<Window> {
+        let from_end = self.eat(b'-');
+        let first = self.nz_number()?;
+        self.expect(b':', "Expected a range")?;
+        if self.eat(b'-') != from_end {
+            return Err(Answer::syntax("Both ends count from one side"));
+        }
+        Ok(Window { first, last: self.nz_number()?, from_end })
     }
 
     fn set_number(&mut self) -> Parsed<SetNumber> {

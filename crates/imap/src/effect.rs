@@ -7,7 +7,7 @@
 
 use crate::types::{
     AppendOptions, FetchItem, FetchModifiers, ListReturn, ListSelect, MailboxFilter, QResync,
-    SearchKey, SearchReturn, SequenceSet, StatusItem, StoreOp,
+    SearchKey, SearchReturn, SequenceSet, SortKey, StatusItem, StoreOp, ThreadAlgorithm,
 };
 use bytes::Bytes;
 use mail::{Flags, ModSeq};
@@ -175,6 +175,26 @@ pub enum Effect {
         key: SearchKey,
         /// Return options.
         returns: SearchReturn,
+    },
+    /// SORT (RFC 5256); may be asked for more.
+    Sort {
+        /// The order, the first key of which counts first; one at least.
+        order: Vec<SortKey>,
+        /// The program.
+        key: SearchKey,
+        /// UID SORT.
+        uid: bool,
+        /// Return options (RFC 5267 §3).
+        returns: SearchReturn,
+    },
+    /// THREAD (RFC 5256); may be asked for more.
+    Thread {
+        /// How.
+        algorithm: ThreadAlgorithm,
+        /// The program.
+        key: SearchKey,
+        /// UID THREAD.
+        uid: bool,
     },
     /// The streaming effect at hand: go on.
     More,

@@ -18,5 +18,7 @@ pub mod types;
 pub mod utf7;
 
 pub use limits::Limits;
-pub use reply::{EsearchLine, FetchWriter, ListLine, QuotaResource, Reply, StatusValue};
+pub use reply::{
+    EsearchLine, FetchWriter, Found, ListLine, QuotaResource, Reply, StatusValue, ThreadMark,
+};
 pub use session::{Options, Session};

@@ -7,14 +7,16 @@
 //! path of the whole server.
 
 mod fetch;
+mod search;
 mod string;
 mod structure;
 
 pub use fetch::FetchWriter;
+pub use search::{EsearchLine, Found, ThreadMark};
 
 use crate::effect::Enabled;
 use crate::types::StatusItem;
-use mail::{Keyword, ModSeq, NumberSet, SystemFlags};
+use mail::{Keyword, NumberSet, SystemFlags};
 use wire::Outbox;
 
 pub(crate) use string::{astring, decimal, mailbox_name, quoted};
@@ -63,23 +65,6 @@ pub enum StatusValue<'a> {
     Id(&'a str),
     /// APPENDLIMIT of a mailbox without limit (RFC 7889 §4).
     Nil,
-}
-
-/// What ESEARCH says (RFC 4731 §3.1); `None` and not asked are both left out.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct EsearchLine<'a> {
-    /// The numbers are Uids: UID SEARCH.
-    pub uid: bool,
-    /// MIN; left out when nothing was found.
-    pub min: Option<u32>,
-    /// MAX; left out when nothing was found.
-    pub max: Option<u32>,
-    /// ALL; left out when empty (RFC 4731 §3.1).
-    pub all: Option<&'a NumberSet>,
-    /// COUNT
-    pub count: Option<u64>,
-    /// MODSEQ (RFC 7162 §3.1.10)
-    pub modseq: Option<ModSeq>,
 }
 
 /// The resource of a quota (RFC 9208 §5).
@@ -228,56 +213,6 @@ impl Reply<'_> {
             self.out.put(b" ");
             astring(self.out, root.as_bytes(), self.enabled);
         }
-        self.out.put(b"\r\n");
-    }
-
-    /// `* SEARCH n n … [(MODSEQ m)]` (RFC 3501 §7.2.5), for searches without RETURN under
-    /// IMAP4rev1. The numbers go out in the order given.
-    pub fn search(&mut self, numbers: impl IntoIterator<Item = u32>, modseq: Option<ModSeq>) {
-        self.out.put(b"* SEARCH");
-        for number in numbers {
-            self.out.put(b" ");
-            decimal(self.out, number.into());
-        }
-        if let Some(modseq) = modseq {
-            self.out.put(b" (MODSEQ ");
-            decimal(self.out, modseq.0);
-            self.out.put(b")");
-        }
-        self.out.put(b"\r\n");
-    }
-
-    /// `* ESEARCH (TAG "…") …` (RFC 9051 §7.3.4, RFC 4731)
-    pub fn esearch(&mut self, line: &EsearchLine<'_>) {
-        self.out.put(b"* ESEARCH (TAG ");
-        quoted(self.out, self.tag.as_bytes());
-        self.found(line);
-    }
-
-    /// The same of a mailbox: `* ESEARCH (TAG "…" MAILBOX … UIDVALIDITY n) …` (RFC 7377 §2.1).
-    pub fn esearch_of(&mut self, mailbox: &str, uid_validity: u32, line: &EsearchLine<'_>) {
-        self.out.put(b"* ESEARCH (TAG ");
-        quoted(self.out, self.tag.as_bytes());
-        self.out.put(b" MAILBOX ");
-        mailbox_name(self.out, mailbox, self.enabled);
-        self.labelled(b" UIDVALIDITY ", Some(uid_validity.into()));
-        self.found(line);
-    }
-
-    /// `) …`
-    fn found(&mut self, line: &EsearchLine<'_>) {
-        self.out.put(b")");
-        if line.uid {
-            self.out.put(b" UID");
-        }
-        self.labelled(b" MIN ", line.min.map(u64::from));
-        self.labelled(b" MAX ", line.max.map(u64::from));
-        self.labelled(b" COUNT ", line.count);
-        if let Some(all) = line.all.filter(|all| !all.is_empty()) {
-            self.out.put(b" ALL ");
-            self.set(all);
-        }
-        self.labelled(b" MODSEQ ", line.modseq.map(|modseq| modseq.0));
         self.out.put(b"\r\n");
     }
 

@@ -134,7 +134,8 @@ pub enum StoreOp {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub struct Day(pub i64);
 
-/// `search-key` (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, RFC 7162, RFC 8474).
+/// `search-key` (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, RFC 7162, RFC 8474,
+/// RFC 8514, RFC 6203).
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs)]
 pub enum SearchKey {
@@ -179,12 +180,45 @@ pub enum SearchKey {
     ThreadId(String),
     Sequence(SequenceSet),
     Uid(SequenceSet),
+    /// RFC 8514 §4.3: saved in the mailbox before that day.
+    SavedBefore(Day),
+    SavedOn(Day),
+    SavedSince(Day),
+    SaveDateSupported,
+    /// RFC 6203 §3.
+    Fuzzy(Box<SearchKey>),
     Not(Box<SearchKey>),
     Or(Box<SearchKey>, Box<SearchKey>),
     And(Vec<SearchKey>),
 }
 
-/// SEARCH RETURN options (RFC 4731, RFC 5182). `RETURN ()` comes as ALL.
+/// `partial-range` (RFC 9394 §3.1): places in a list of results, from 1, as they were written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// One end, ≥ 1.
+    pub first: u32,
+    /// The other, ≥ 1, on either side of it.
+    pub last: u32,
+    /// Counted from the end: -1 is the last result.
+    pub from_end: bool,
+}
+
+impl Window {
+    /// Places from 0, in ascending order, as [from, to), in a list of so many.
+    #[must_use]
+    pub fn places(self, results: u64) -> (u64, u64) {
+        let (low, high) = (self.first.min(self.last), self.first.max(self.last));
+        let (from, to) = (u64::from(low.saturating_sub(1)), u64::from(high));
+        if self.from_end {
+            (results.saturating_sub(to), results.saturating_sub(from))
+        } else {
+            (from.min(results), to.min(results))
+        }
+    }
+}
+
+/// SEARCH RETURN options (RFC 4731, RFC 5182, RFC 5267, RFC 6203, RFC 9394). `RETURN ()` comes as
+/// ALL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(missing_docs)]
 pub struct SearchReturn {
@@ -196,6 +230,54 @@ pub struct SearchReturn {
     pub all: bool,
     pub count: bool,
     pub save: bool,
+    /// Never together with ALL.
+    pub partial: Option<Window>,
+    pub relevancy: bool,
+    pub context: bool,
+    pub update: bool,
+}
+
+impl SearchReturn {
+    /// Whether anything but SAVE was asked for: RFC 5182 §2.1 has SAVE alone not answered.
+    #[must_use]
+    pub const fn answers(&self) -> bool {
+        let Self { min, max, all, count, relevancy, .. } = *self;
+        min || max || all || count || relevancy || self.partial.is_some() || !self.save
+    }
+}
+
+/// `sort-key` without REVERSE (RFC 5256 §5, RFC 5957 §5, RFC 6203 §7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum SortCriterion {
+    Arrival,
+    Cc,
+    Date,
+    From,
+    Size,
+    Subject,
+    To,
+    DisplayFrom,
+    DisplayTo,
+    Relevancy,
+}
+
+/// `sort-criterion = ["REVERSE" SP] sort-key`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SortKey {
+    /// By what.
+    pub criterion: SortCriterion,
+    /// In descending order.
+    pub reverse: bool,
+}
+
+/// `thread-alg` (RFC 5256 §5, draft-ietf-morg-inthread).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum ThreadAlgorithm {
+    OrderedSubject,
+    References,
+    Refs,
 }
 
 /// `filter-mailboxes`: which mailboxes a command is about (RFC 5465 §6, RFC 7377 §2.2).

@@ -25,8 +25,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use imap::effect::{Done, Effect, Refusal, Selected};
-use imap::types::StatusItem;
-use imap::{EsearchLine, Limits, ListLine, Options, QuotaResource, Session, StatusValue};
+use imap::types::{StatusItem, Window};
+use imap::{
+    EsearchLine, Found, Limits, ListLine, Options, QuotaResource, Session, StatusValue, ThreadMark,
+};
 use mail::{Keyword, ModSeq, NumberSet, SystemFlags, Uid, UidValidity};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -300,14 +302,34 @@ impl<'a> Player<'a> {
             "esearch" => {
                 let all = set(rest[0]);
                 let count = Some(all.len());
-                let line = EsearchLine { all: Some(&all), count, ..EsearchLine::default() };
+                let all = Some(Found::Set(&all));
+                let line = EsearchLine { all, count, ..EsearchLine::default() };
                 reply.esearch(&line);
             }
             "esearch-of" => {
                 let all = set(rest[2]);
-                let line = EsearchLine { uid: true, all: Some(&all), ..EsearchLine::default() };
-                reply.esearch_of(rest[0], number(1), &line);
+                let mailbox = Some((rest[0], number(1)));
+                let all = Some(Found::Set(&all));
+                reply.esearch(&EsearchLine { mailbox, uid: true, all, ..EsearchLine::default() });
             }
+            "esearch-all" => reply.esearch(&EsearchLine {
+                uid: true,
+                all: Some(Found::Ordered(&numbers(rest[0]))),
+                relevancy: rest.get(1).map(|_| &[99_u8, 42, 4][..]),
+                ..EsearchLine::default()
+            }),
+            "esearch-partial" => {
+                let found = numbers(rest.get(1).copied().unwrap_or_default());
+                let window = window(rest[0]);
+                let partial = Some((window, Found::Ordered(&found)));
+                reply.esearch(&EsearchLine { partial, ..EsearchLine::default() });
+            }
+            "sort" => reply.sort(rest.iter().map(|n| n.parse().unwrap()), None),
+            "thread" => reply.thread(rest.iter().map(|mark| match *mark {
+                "(" => ThreadMark::Open,
+                ")" => ThreadMark::Close,
+                number => ThreadMark::Number(number.parse().unwrap()),
+            })),
             "esearch-uid" => {
                 let (min, max) = (Some(number(0)), Some(number(1)));
                 let modseq = Some(ModSeq(3));
@@ -423,4 +445,16 @@ fn transcripts_replay_at_every_chunk_size() {
             assert!(told == text, "{}: pieces of {piece_octets}: {at:?}", file.display());
         }
     }
+}
+
+/// Numbers between commas, in the order that they have.
+fn numbers(text: &str) -> Vec<u32> {
+    text.split(',').filter(|n| !n.is_empty()).map(|n| n.parse().unwrap()).collect()
+}
+
+/// As in PARTIAL.
+fn window(text: &str) -> Window {
+    let (first, last) = text.split_once(':').unwrap();
+    let number = |text: &str| text.trim_start_matches('-').parse().unwrap();
+    Window { first: number(first), last: number(last), from_end: text.starts_with('-') }
 }

@@ -2,7 +2,11 @@
 //! may be taken from it here, and nowhere else.
 
 use crate::{Account, Error, Record, Row, seal::Kind};
-use mail::{MessageId, envelope::{EnvelopeRef, MailboxRef, Mailboxes}, header, text, thread};
+use mail::{
+    MessageId,
+    envelope::{EnvelopeRef, MailboxRef, Mailboxes},
+    header, text, thread,
+};
 
 /// Records read in one go.
 const RECORDS_MAX: usize = 256;
@@ -120,9 +124,8 @@ async fn references(account: &Account, facts: &mut Facts, record: &Record) -> Re
     let own = envelope.message_id.map(thread::message_ids).unwrap_or_default();
     facts.message_id = own.first().map_or(0, hash);
     let field = |head: &[u8]| {
-        header::first(head, "References").map_or_else(Vec::new, |field| {
-            thread::message_ids(&field.unfolded())
-        })
+        header::first(head, "References")
+            .map_or_else(Vec::new, |field| thread::message_ids(&field.unfolded()))
     };
     let mut ids = if record.holds_field("References") {
         field(record.fields())

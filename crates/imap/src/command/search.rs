@@ -1,5 +1,5 @@
 //! SEARCH (RFC 9051 §6.4.4; RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162 §3.1.5,
-//! RFC 8474 §6).
+//! RFC 8474 §6, RFC 8514 §4.3, RFC 6203, RFC 9394, RFC 5267).
 
 use super::{Next, Poll};
 use crate::answer::{self, Answer};
@@ -12,7 +12,6 @@ use crate::types::{Day, SearchKey, SearchReturn};
 /// `search = "SEARCH" [search-return-opts] SP search-program`
 pub fn run(session: &mut Session, cursor: &mut Cursor<'_>, uid: bool) -> Result<Next, Answer> {
     let rev2 = session.enabled().rev2;
-    let keys_max = session.options().limits.search_keys_max;
     cursor.space()?;
     let mut returns = SearchReturn::default();
     if cursor.eat_word("RETURN") {
@@ -24,16 +23,46 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>, uid: bool) -> Result<
         (returns.esearch, returns.all) = (true, true);
     }
     charset(cursor)?;
-    let mut keys = Keys { left: keys_max, modseq: false, numbers: false };
-    let key = keys.program(cursor)?;
-    cursor.end()?;
-    if keys.modseq {
-        session.enable_condstore();
-    }
-    // RFC 7162 §3.2.10.2: expunges may be told after UID SEARCH, unless it names message numbers.
-    let poll = if uid && !keys.numbers { Poll::All } else { Poll::NoExpunges };
-    let effect = Effect::Search { key, uid, returns };
+    let program = Program::parse(session, cursor)?;
+    program.allows(&returns)?;
+    let poll = program.poll(uid);
+    let effect = Effect::Search { key: program.key, uid, returns };
     Ok(Next::Ask { effect, ok: "SEARCH completed", poll, target: false })
+}
+
+/// What is searched for.
+pub(super) struct Program {
+    pub key: SearchKey,
+    /// Message numbers are among the criteria.
+    numbers: bool,
+    /// FUZZY is among them.
+    pub fuzzy: bool,
+}
+
+impl Program {
+    /// `search-key *(SP search-key)` up to the end of the command.
+    pub fn parse(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Self, Answer> {
+        let left = session.options().limits.search_keys_max;
+        let mut keys = Keys { left, modseq: false, numbers: false, fuzzy: false };
+        let key = keys.program(cursor)?;
+        cursor.end()?;
+        if keys.modseq {
+            session.enable_condstore();
+        }
+        Ok(Self { key, numbers: keys.numbers, fuzzy: keys.fuzzy })
+    }
+
+    /// RFC 7162 §3.2.10.2, RFC 5256 §3: expunges may be told after UID SEARCH, UID SORT and UID
+    /// THREAD, unless the command names message numbers.
+    pub const fn poll(&self, uid: bool) -> Poll {
+        if uid && !self.numbers { Poll::All } else { Poll::NoExpunges }
+    }
+
+    /// RFC 6203 §4: "The RELEVANCY return option MUST NOT be used unless a FUZZY search key is
+    /// also given."
+    pub const fn allows(&self, returns: &SearchReturn) -> Result<(), Answer> {
+        if returns.relevancy && !self.fuzzy { Err(answer::NOT_FUZZY) } else { Ok(()) }
+    }
 }
 
 /// `[search-return-opts SP] search-program`, as ESEARCH has it (RFC 7377 §4).
@@ -41,7 +70,6 @@ pub fn returns_and_program(
     session: &mut Session,
     cursor: &mut Cursor<'_>,
 ) -> Result<(SearchReturn, SearchKey), Answer> {
-    let keys_max = session.options().limits.search_keys_max;
     let mut returns = SearchReturn::default();
     if cursor.eat_word("RETURN") {
         cursor.space()?;
@@ -49,32 +77,39 @@ pub fn returns_and_program(
         cursor.space()?;
     }
     charset(cursor)?;
-    let mut keys = Keys { left: keys_max, modseq: false, numbers: false };
-    let key = keys.program(cursor)?;
-    cursor.end()?;
-    if keys.modseq {
-        session.enable_condstore();
-    }
-    Ok((returns, key))
+    let program = Program::parse(session, cursor)?;
+    program.allows(&returns)?;
+    Ok((returns, program.key))
 }
 
 /// `search-return-opts = "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`
-fn return_options(cursor: &mut Cursor<'_>) -> Result<SearchReturn, Answer> {
+pub(super) fn return_options(cursor: &mut Cursor<'_>) -> Result<SearchReturn, Answer> {
     let mut returns = SearchReturn { esearch: true, ..SearchReturn::default() };
-    cursor.list(|cursor| {
+    let options = cursor.list(|cursor| {
         match cursor.atom()?.to_ascii_uppercase().as_str() {
             "MIN" => returns.min = true,
             "MAX" => returns.max = true,
             "ALL" => returns.all = true,
             "COUNT" => returns.count = true,
             "SAVE" => returns.save = true,
+            "RELEVANCY" => returns.relevancy = true,
+            "CONTEXT" => returns.context = true,
+            "UPDATE" => returns.update = true,
+            "PARTIAL" if returns.partial.is_none() => {
+                cursor.space()?;
+                returns.partial = Some(cursor.window()?);
+            }
+            "PARTIAL" => return Err(answer::PARTIAL_AND_ALL),
             _ => return Err(Answer::syntax("Unknown SEARCH return option")),
         }
         Ok(())
     })?;
+    // RFC 9394 §3.1: "A single command MUST NOT contain more than one PARTIAL or ALL".
+    if returns.all && returns.partial.is_some() {
+        return Err(answer::PARTIAL_AND_ALL);
+    }
     // RFC 4731 §3.1: "RETURN ()" is ALL.
-    let any = returns.min || returns.max || returns.count || returns.save;
-    returns.all |= !any;
+    returns.all |= options.is_empty();
     Ok(returns)
 }
 
@@ -84,12 +119,15 @@ fn charset(cursor: &mut Cursor<'_>) -> Result<(), Answer> {
         return Ok(());
     }
     cursor.space()?;
+    charset_name(cursor)?;
+    cursor.space()
+}
+
+/// `charset`: those that RFC 9051 §6.4.4 and RFC 5256 §3 want.
+pub(super) fn charset_name(cursor: &mut Cursor<'_>) -> Result<(), Answer> {
     let name = cursor.astring()?;
     let known = name.eq_ignore_ascii_case(b"UTF-8") || name.eq_ignore_ascii_case(b"US-ASCII");
-    if !known {
-        return Err(answer::BAD_CHARSET);
-    }
-    cursor.space()
+    if known { Ok(()) } else { Err(answer::BAD_CHARSET) }
 }
 
 /// What was seen of a program.
@@ -97,6 +135,7 @@ struct Keys {
     left: usize,
     modseq: bool,
     numbers: bool,
+    fuzzy: bool,
 }
 
 impl Keys {
@@ -175,6 +214,16 @@ impl Keys {
             "EMAILID" => SearchKey::EmailId(cursor.text()?),
             "THREADID" => SearchKey::ThreadId(cursor.text()?),
             "UID" => SearchKey::Uid(cursor.sequence_set()?),
+            "SAVEDBEFORE" => SearchKey::SavedBefore(day(cursor)?),
+            "SAVEDON" => SearchKey::SavedOn(day(cursor)?),
+            "SAVEDSINCE" => SearchKey::SavedSince(day(cursor)?),
+            "FUZZY" => {
+                cursor.enter()?;
+                let key = self.key(cursor)?;
+                cursor.leave();
+                self.fuzzy = true;
+                SearchKey::Fuzzy(Box::new(key))
+            }
             "NOT" => {
                 cursor.enter()?;
                 let key = self.key(cursor)?;
@@ -221,6 +270,7 @@ fn plain_key(name: &str) -> Option<SearchKey> {
         "NEW" => SearchKey::New,
         "OLD" => SearchKey::Old,
         "RECENT" => SearchKey::Recent,
+        "SAVEDATESUPPORTED" => SearchKey::SaveDateSupported,
         "UNANSWERED" => SearchKey::Unanswered,
         "UNDELETED" => SearchKey::Undeleted,
         "UNDRAFT" => SearchKey::Undraft,

@@ -13,13 +13,16 @@ mod memory;
 mod multisearch;
 mod page;
 mod pattern;
+mod query;
 mod refusal;
 mod reopen;
 mod search;
 mod section;
 mod select;
+mod sort;
 mod store;
 mod tell;
+mod thread;
 
 use crate::{
     auth,
@@ -110,6 +113,8 @@ enum Work {
     Fetch(Box<fetch::Fetching>),
     Search(Box<search::Searching>),
     MultiSearch(Box<multisearch::MultiSearching>),
+    Sort(Box<sort::Sorting>),
+    Thread(Box<thread::Threading>),
     Store(Box<store::Storing>),
     List(Box<list::Listing>),
     Tell(Box<tell::Telling>),
@@ -241,6 +246,17 @@ impl Imap {
             Effect::MultiSearch { sources, key, returns } => {
                 self.multi_search(session, (sources, key, returns)).await
             }
+            Effect::Sort { order, key, uid, returns } => {
+                let asked = sort::Asked { order, key, uid, returns };
+                let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
+                let sorting = sort::Sorting::new(selected, &asked);
+                self.begin(session, Work::Sort(Box::new(sorting))).await
+            }
+            Effect::Thread { algorithm, key, uid } => {
+                let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
+                let threading = thread::Threading::new(selected, algorithm, &key, uid);
+                self.begin(session, Work::Thread(Box::new(threading))).await
+            }
             Effect::Poll { expunges } => self.poll(session, expunges).await,
             Effect::Auth(_)
             | Effect::Id(_)
@@ -272,6 +288,8 @@ impl Imap {
                 match work {
                     Work::Fetch(fetching) => fetching.step(session, selected, &self.memory).await?,
                     Work::Search(searching) => searching.step(session, selected).await?,
+                    Work::Sort(sorting) => sorting.step(session, selected).await?,
+                    Work::Thread(threading) => threading.step(session, selected).await?,
                     Work::Store(storing) => storing.step(session, selected).await?,
                     Work::Tell(telling) => telling.step(session, selected),
                     Work::Resync(resync) => resync.step(session, selected).await?,

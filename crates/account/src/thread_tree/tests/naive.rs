@@ -193,8 +193,7 @@ impl Tree<'_> {
                 continue;
             };
             self.roots.retain(|other| *other != root);
-            let dummies =
-                (self.items[there].message.is_none(), self.items[root].message.is_none());
+            let dummies = (self.items[there].message.is_none(), self.items[root].message.is_none());
             if dummies == (true, true) {
                 let children = std::mem::take(&mut self.items[root].children);
                 self.items[there].children.extend(children);

@@ -1,41 +1,72 @@
-//! SEARCH, step by step (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 7162 §3.1.5, RFC 9585).
+//! SEARCH, step by step (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 7162 §3.1.5, RFC 9394, RFC 9585).
 
-use super::{Selected, id_number, refusal::Stop};
-use crate::clock::SystemClock;
-use account::{
-    Clock, Row,
-    search::{Query, Search},
-};
+use super::{Selected, query, refusal::Stop};
+use account::{Row, search::Search};
 use imap::{
-    EsearchLine, Session,
+    EsearchLine, Found, Session,
     effect::Done,
-    types::{SearchKey, SearchReturn, SequenceSet},
+    types::{SearchKey, SearchReturn},
 };
-use mail::{MessageId, ModSeq, NumberSet, SystemFlags, ThreadId, UidValidity};
+use mail::{MessageId, ModSeq, NumberSet, UidValidity};
 use std::time::Duration;
 use tokio::{task::yield_now, time::Instant};
 
 /// How often a long search tells how far it is (RFC 9585 §3: 10 to 15 seconds).
 const PROGRESS: Duration = Duration::from_secs(10);
-/// Seconds of a day.
-const DAY: i64 = 86_400;
+
+/// Messages that match, page by page: what SEARCH, SORT and THREAD begin with.
+pub(super) struct Matching {
+    search: Search,
+    told: Instant,
+}
+
+impl Matching {
+    pub fn new(selected: &mut Selected, key: &SearchKey) -> Self {
+        Self { search: Search::new(query::query(selected, key)), told: Instant::now() }
+    }
+
+    /// Some more of them, and whether there may be still more; tells how far it is from time to
+    /// time.
+    pub async fn step(
+        &mut self,
+        session: &mut Session,
+        selected: &mut Selected,
+    ) -> Result<(Vec<Row>, bool), Stop> {
+        let (rows, more) = self.search.step(&mut selected.view).await?;
+        if more {
+            if self.told.elapsed() >= PROGRESS {
+                self.told = Instant::now();
+                let (done, goal) = self.search.progress();
+                session.reply().in_progress(done.into(), Some(goal.into()));
+            }
+            yield_now().await;
+        }
+        Ok((rows, more))
+    }
+
+    /// How well a message fits, once all were found (RFC 6203 §4).
+    pub fn relevancy(&self, message: MessageId) -> u8 {
+        self.search.relevancy(message)
+    }
+}
 
 /// A SEARCH between two steps.
 pub(super) struct Searching {
-    search: Search,
+    matching: Matching,
     uid: bool,
     returns: SearchReturn,
     /// MODSEQ is a criterion: the answer tells the highest.
     modseq: bool,
-    /// Numbers for ALL.
+    /// Numbers of all that were found, when they are asked for.
     found: NumberSet,
-    /// Uids to be saved.
+    /// Uids of all that were found, when they are to be saved.
     uids: NumberSet,
+    /// Messages that were found, when their scores are asked for.
+    messages: Vec<MessageId>,
     min: Option<Match>,
     max: Option<Match>,
     count: u64,
     highest: ModSeq,
-    told: Instant,
     /// The mailbox that the answer names: ESEARCH over several (RFC 7377).
     mailbox: Option<(Box<str>, UidValidity)>,
 }
@@ -50,19 +81,18 @@ struct Match {
 
 impl Searching {
     pub fn new(selected: &mut Selected, key: &SearchKey, uid: bool, returns: SearchReturn) -> Self {
-        let now = SystemClock.now_seconds();
         Self {
-            search: Search::new(Translation { selected, now }.query(key)),
+            matching: Matching::new(selected, key),
             uid,
             returns,
-            modseq: asks_modseq(key),
+            modseq: query::asks_modseq(key),
             found: NumberSet::default(),
             uids: NumberSet::default(),
+            messages: Vec::new(),
             min: None,
             max: None,
             count: 0,
             highest: ModSeq(0),
-            told: Instant::now(),
             mailbox: None,
         }
     }
@@ -77,24 +107,18 @@ impl Searching {
         session: &mut Session,
         selected: &mut Selected,
     ) -> Result<Done, Stop> {
-        let (rows, more) = match self.search.step(&mut selected.view).await {
+        let (rows, more) = match self.matching.step(session, selected).await {
             Ok(step) => step,
-            Err(error) => {
+            Err(stop) => {
                 // RFC 5182 §2.1: when a SEARCH with SAVE fails, `$` is the empty set.
                 if self.returns.save {
                     selected.saved = NumberSet::default();
                 }
-                return Err(error.into());
+                return Err(stop);
             }
         };
         rows.iter().for_each(|row| self.take(row));
         if more && !self.is_settled() {
-            if self.told.elapsed() >= PROGRESS {
-                self.told = Instant::now();
-                let (done, goal) = self.search.progress();
-                session.reply().in_progress(done.into(), Some(goal.into()));
-            }
-            yield_now().await;
             return Ok(Done::More);
         }
         self.answer(session);
@@ -111,24 +135,36 @@ impl Searching {
         self.max = Some(this);
         self.count += 1;
         self.highest = self.highest.max(row.modseq);
-        if self.returns.all || !self.returns.esearch {
+        let SearchReturn { esearch, all, partial, relevancy, save, .. } = self.returns;
+        if all || partial.is_some() || !esearch {
             self.found.push(number);
         }
-        if self.saves_all() {
+        if save && (self.saves_all() || partial.is_some()) {
             self.uids.push(row.uid.0);
+        }
+        if relevancy {
+            self.messages.push(row.message);
         }
     }
 
-    /// Whether what comes cannot change the answer: MIN alone was asked, and found.
-    const fn is_settled(&self) -> bool {
-        let SearchReturn { esearch, min, max, all, count, save: _ } = self.returns;
-        esearch && min && !max && !all && !count && self.min.is_some()
+    /// Whether what comes cannot change the answer: MIN alone or a window from the front was asked,
+    /// and found.
+    fn is_settled(&self) -> bool {
+        let SearchReturn { esearch, min, max, all, count, partial, relevancy, .. } = self.returns;
+        if !esearch || max || all || count || relevancy || !(min || partial.is_some()) {
+            return false;
+        }
+        let windowed = partial.is_none_or(|window| {
+            !window.from_end && self.count >= u64::from(window.first.max(window.last))
+        });
+        windowed && self.min.is_some()
     }
 
-    /// RFC 5182 §2.4: with MIN or MAX and without ALL and COUNT, only these are saved.
+    /// RFC 5182 §2.4, RFC 9394 §3.2: with MIN, MAX or PARTIAL and without ALL and COUNT, only these
+    /// are saved.
     const fn saves_all(&self) -> bool {
-        let SearchReturn { min, max, all, count, save, .. } = self.returns;
-        save && (all || count || !(min || max))
+        let SearchReturn { min, max, all, count, save, partial, .. } = self.returns;
+        save && (all || count || !(min || max || partial.is_some()))
     }
 
     fn take_saved(&mut self) -> NumberSet {
@@ -137,16 +173,19 @@ impl Searching {
         }
         let min = self.min.filter(|_| self.returns.min);
         let max = self.max.filter(|_| self.returns.max);
-        NumberSet::of_numbers(min.into_iter().chain(max).map(|found| found.uid))
+        let ends = min.into_iter().chain(max).map(|found| found.uid);
+        let window = self.returns.partial;
+        let windowed = window.map(|window| part(&self.uids, window.places(self.count)));
+        NumberSet::of_numbers(ends.chain(windowed.iter().flat_map(NumberSet::iter)))
     }
 
     /// RFC 7162 §3.1.10: of MIN and MAX alone, theirs; else the highest of all that was found.
     fn modseq(&self) -> Option<ModSeq> {
-        let SearchReturn { esearch, min, max, all, count, save: _ } = self.returns;
+        let SearchReturn { esearch, min, max, all, count, partial, .. } = self.returns;
         if !self.modseq || self.count == 0 {
             return None;
         }
-        if !esearch || all || count || !(min || max) {
+        if !esearch || all || count || partial.is_some() || !(min || max) {
             return Some(self.highest);
         }
         let min = self.min.filter(|_| min).map(|found| found.modseq);
@@ -155,139 +194,75 @@ impl Searching {
     }
 
     fn answer(&self, session: &mut Session) {
-        let SearchReturn { esearch, min, max, all, count, save } = self.returns;
+        let SearchReturn { esearch, min, max, all, count, partial, relevancy, .. } = self.returns;
         let modseq = self.modseq();
         if !esearch {
             session.reply().search(self.found.iter(), modseq);
             return;
         }
-        // RFC 5182 §2.1: SAVE alone is not answered.
-        if save && !(min || max || all || count) {
+        if !self.returns.answers() {
             return;
         }
+        let window = partial.map(|window| {
+            let places = window.places(self.count);
+            (window, places, part(&self.found, places))
+        });
+        let messages = match &window {
+            Some((_, (from, to), _)) if !all => slice(&self.messages, (*from, *to)),
+            _ => &self.messages,
+        };
+        let scores: Vec<u8> =
+            messages.iter().map(|message| self.matching.relevancy(*message)).collect();
+        let mailbox = self.mailbox.as_ref();
         let line = EsearchLine {
+            mailbox: mailbox.map(|(name, validity)| (&**name, validity.0)),
             uid: self.uid,
             min: self.min.filter(|_| min).map(|found| found.number),
             max: self.max.filter(|_| max).map(|found| found.number),
-            all: all.then_some(&self.found),
+            all: all.then_some(Found::Set(&self.found)),
+            partial: window.as_ref().map(|(window, _, found)| (*window, Found::Set(found))),
             count: count.then_some(self.count),
+            relevancy: relevancy.then_some(&scores),
             modseq,
         };
-        match &self.mailbox {
-            // RFC 7377 §2.1: "An ESEARCH response MUST NOT be returned for mailboxes that contain
-            // no matching messages."
-            Some(_) if self.count == 0 => {}
-            Some((mailbox, validity)) => session.reply().esearch_of(mailbox, validity.0, &line),
-            None => session.reply().esearch(&line),
+        // RFC 7377 §2.1: "An ESEARCH response MUST NOT be returned for mailboxes that contain no
+        // matching messages."
+        if mailbox.is_none() || self.count > 0 {
+            session.reply().esearch(&line);
         }
     }
 }
 
-/// Whether MODSEQ is among the criteria.
-fn asks_modseq(key: &SearchKey) -> bool {
-    match key {
-        SearchKey::ModSeq(_) => true,
-        SearchKey::Not(key) => asks_modseq(key),
-        SearchKey::Or(one, other) => asks_modseq(one) || asks_modseq(other),
-        SearchKey::And(keys) => keys.iter().any(asks_modseq),
-        _ => false,
-    }
+/// The numbers at these places of a set.
+fn part(set: &NumberSet, (from, to): (u64, u64)) -> NumberSet {
+    let mut passed = 0_u64;
+    let ranges = set.ranges().iter().filter_map(|&(first, last)| {
+        let (start, end) = (passed, passed + u64::from(last - first) + 1);
+        passed = end;
+        let (low, high) = (from.max(start), to.min(end));
+        let number = |place: u64| first + u32::try_from(place - start).unwrap_or(0);
+        (low < high).then(|| (number(low), number(high - 1)))
+    });
+    NumberSet::of(ranges)
 }
 
-/// From IMAP's search keys to the account's.
-struct Translation<'a> {
-    selected: &'a mut Selected,
-    /// Seconds since 1970 UTC, for YOUNGER and OLDER.
-    now: i64,
+/// What is at these places, as far as there is something.
+pub(super) fn slice<T>(all: &[T], (from, to): (u64, u64)) -> &[T] {
+    let place = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(all.len());
+    all.get(place(from)..place(to)).unwrap_or_default()
 }
 
-impl Translation<'_> {
-    fn query(&mut self, key: &SearchKey) -> Query {
-        let set = |flag| Query::System(flag);
-        let unset = |flag| not(Query::System(flag));
-        match key {
-            SearchKey::All => Query::All,
-            SearchKey::Answered => set(SystemFlags::ANSWERED),
-            SearchKey::Deleted => set(SystemFlags::DELETED),
-            SearchKey::Draft => set(SystemFlags::DRAFT),
-            SearchKey::Flagged => set(SystemFlags::FLAGGED),
-            SearchKey::Seen => set(SystemFlags::SEEN),
-            SearchKey::Unanswered => unset(SystemFlags::ANSWERED),
-            SearchKey::Undeleted => unset(SystemFlags::DELETED),
-            SearchKey::Undraft => unset(SystemFlags::DRAFT),
-            SearchKey::Unflagged => unset(SystemFlags::FLAGGED),
-            SearchKey::Unseen => unset(SystemFlags::SEEN),
-            SearchKey::New => Query::And(vec![Query::Recent, unset(SystemFlags::SEEN)]),
-            SearchKey::Old => not(Query::Recent),
-            SearchKey::Recent => Query::Recent,
-            SearchKey::Keyword(keyword) => Query::Keyword(keyword.clone()),
-            SearchKey::Unkeyword(keyword) => not(Query::Keyword(keyword.clone())),
-            SearchKey::Larger(octets) => Query::Larger(*octets),
-            SearchKey::Smaller(octets) => Query::Smaller(*octets),
-            SearchKey::ModSeq(modseq) => Query::ModSeq(ModSeq(*modseq)),
-            SearchKey::EmailId(id) => id_number('M', id)
-                .map_or(Query::Nothing, |number| Query::Message(MessageId(number))),
-            SearchKey::ThreadId(id) => {
-                id_number('T', id).map_or(Query::Nothing, |number| Query::Thread(ThreadId(number)))
-            }
-            SearchKey::Sequence(numbers) => self.numbers(numbers, false),
-            SearchKey::Uid(numbers) => self.numbers(numbers, true),
-            SearchKey::Not(key) => not(self.query(key)),
-            SearchKey::Or(one, other) => {
-                Query::Or(Box::new(self.query(one)), Box::new(self.query(other)))
-            }
-            SearchKey::And(keys) => Query::And(keys.iter().map(|key| self.query(key)).collect()),
-            key => self.text_or_date(key),
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_sets() {
+        let set = NumberSet::of([(3, 5), (9, 9), (20, 30)]);
+        let part = |from, to| part(&set, (from, to)).ranges().to_vec();
+        assert_eq!(part(0, 2), [(3, 4)]);
+        assert_eq!(part(2, 5), [(5, 5), (9, 9), (20, 20)]);
+        assert_eq!(part(13, 15), [(29, 30)]);
+        assert!(part(15, 15).is_empty());
     }
-
-    fn text_or_date(&self, key: &SearchKey) -> Query {
-        let header = |name: &str, text: &str| Query::Header(name.to_owned(), text.to_owned());
-        match key {
-            SearchKey::Bcc(text) => header("Bcc", text),
-            SearchKey::Cc(text) => header("Cc", text),
-            SearchKey::From(text) => header("From", text),
-            SearchKey::To(text) => header("To", text),
-            SearchKey::Subject(text) => header("Subject", text),
-            SearchKey::Header(name, text) => header(name, text),
-            SearchKey::Body(text) => Query::Body(text.clone()),
-            SearchKey::Text(text) => Query::Text(text.clone()),
-            // INTERNALDATE's day is that of UTC, in which FETCH tells it.
-            SearchKey::Before(day) => Query::Internal(None, Some(start(day.0))),
-            SearchKey::On(day) => Query::Internal(Some(start(day.0)), Some(start(day.0 + 1))),
-            SearchKey::Since(day) => Query::Internal(Some(start(day.0)), None),
-            SearchKey::SentBefore(day) => Query::Sent(None, Some(day.0)),
-            SearchKey::SentOn(day) => Query::Sent(Some(day.0), Some(day.0 + 1)),
-            SearchKey::SentSince(day) => Query::Sent(Some(day.0), None),
-            // RFC 5032 §3: YOUNGER "more recent than or equal to the target time", OLDER "less
-            // recent than or equal".
-            SearchKey::Younger(seconds) => Query::Internal(Some(self.ago(*seconds)), None),
-            SearchKey::Older(seconds) => {
-                Query::Internal(None, Some(self.ago(*seconds).saturating_add(1)))
-            }
-            // The others were translated before.
-            _ => Query::Nothing,
-        }
-    }
-
-    fn ago(&self, seconds: u64) -> i64 {
-        self.now.saturating_sub(i64::try_from(seconds).unwrap_or(i64::MAX))
-    }
-
-    fn numbers(&mut self, set: &SequenceSet, uid: bool) -> Query {
-        let (numbers, kind) = self.selected.resolve(set, uid);
-        match kind {
-            account::Numbers::Sequence => Query::Sequence(numbers),
-            account::Numbers::Uid => Query::Uid(numbers),
-        }
-    }
-}
-
-fn not(query: Query) -> Query {
-    Query::Not(Box::new(query))
-}
-
-/// The first second of a day.
-const fn start(day: i64) -> i64 {
-    day.saturating_mul(DAY)
 }
