@@ -88,7 +88,8 @@ impl Reply<'_> {
         self.out.put(b"* THREAD");
         let mut after_number = true;
         for mark in marks {
-            // `["THREAD" [SP 1*thread-list]]`, `thread-members = nz-number *(SP nz-number) [SP thread-nested]`
+            // `"THREAD" [SP 1*thread-list]`, and
+            // `thread-members = nz-number *(SP nz-number) [SP thread-nested]`
             if after_number && mark != ThreadMark::Close {
                 self.out.put(b" ");
             }
