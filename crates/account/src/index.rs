@@ -11,9 +11,11 @@ pub(crate) mod chunks;
 mod ids;
 pub(crate) mod manifest;
 mod merge;
+mod size;
 mod work;
 
 pub(crate) use cache::Cache;
+pub use size::Sizes;
 pub use work::Progress;
 
 use crate::{Account, Error, keys};

@@ -50,7 +50,7 @@ pub use accounts::Accounts;
 pub use directory::{Credentials, Directory, Recipient};
 pub use error::{Error, Refused};
 pub use extract::Extract;
-pub use index::Progress as IndexProgress;
+pub use index::{Progress as IndexProgress, Sizes as IndexSizes};
 pub use record::Record;
 pub use trash::Deleted;
 pub use types::{

@@ -170,6 +170,10 @@ pub struct IndexReport {
     pub indexed: u64,
     /// Whether another step has something to do.
     pub more: bool,
+    /// Octets of the index; 0 while there is more to do.
+    pub index_octets: u64,
+    /// Octets of the mail as it is stored: compressed; 0 while there is more to do.
+    pub compressed_octets: u64,
 }
 
 /// An account in a list.

@@ -20,6 +20,13 @@ impl Admin {
         let account = self.indexed_account(address).await?;
         let step = account.index_step(1).await.map_err(Failure::ours)?;
         let (messages, indexed) = account.indexed().await.map_err(Failure::ours)?;
-        Ok(Reply::Indexed(IndexReport { messages, indexed, more: step.more }))
+        let mut report =
+            IndexReport { messages, indexed, more: step.more, ..IndexReport::default() };
+        if !step.more {
+            let sizes = account.index_sizes().await.map_err(Failure::ours)?;
+            report.index_octets = sizes.index_octets;
+            report.compressed_octets = sizes.mail_octets;
+        }
+        Ok(Reply::Indexed(report))
     }
 }

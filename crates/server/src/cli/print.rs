@@ -66,7 +66,10 @@ impl Out {
             Reply::Restored { messages } => println!("{messages} messages are back"),
             Reply::Checked(report) => checked(report),
             Reply::Indexed(report) => {
-                println!("{} of {} messages are indexed", report.indexed, report.messages);
+                println!(
+                    "{} of {} messages are indexed; the index has {} octets, the mail {}",
+                    report.indexed, report.messages, report.index_octets, report.compressed_octets
+                );
             }
         }
     }

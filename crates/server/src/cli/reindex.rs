@@ -30,6 +30,8 @@ pub async fn run(client: &mut Client, job: &Job, out: &Out) -> Result<(), Stop> 
         let report = one(client, &address, out).await?;
         sum.messages += report.messages;
         sum.indexed += report.indexed;
+        sum.index_octets += report.index_octets;
+        sum.compressed_octets += report.compressed_octets;
     }
     out.reply(&Reply::Indexed(sum));
     Ok(())
