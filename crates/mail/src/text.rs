@@ -112,6 +112,33 @@ fn slice(message: &[u8], range: std::ops::Range<u32>) -> &[u8] {
     message.get(range.start as usize..range.end as usize).unwrap_or_default()
 }
 
+/// Text in no declared charset: what a byte order mark says, else UTF-8 when valid, else
+/// Windows-1252.
+#[must_use]
+pub fn guessed(bytes: &[u8]) -> Cow<'_, str> {
+    match encoding_rs::Encoding::for_bom(bytes) {
+        Some((encoding, mark)) => {
+            encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default()).0
+        }
+        None => charset::guess(bytes),
+    }
+}
+
+/// The text of an HTML document whose charset only it can tell; stops after about `octets_max`
+/// octets of text.
+#[must_use]
+pub fn of_html(document: &[u8], octets_max: usize) -> String {
+    let marked = encoding_rs::Encoding::for_bom(document).is_some();
+    let declared = html::declared_charset(document).filter(|_| !marked).and_then(Charset::of);
+    // A `<meta>` that can be read as ASCII cannot be right about UTF-16.
+    let sixteen = [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE].map(Charset::Known);
+    let source = match declared.filter(|charset| !sixteen.contains(charset)) {
+        Some(charset) => charset.decode(document),
+        None => guessed(document),
+    };
+    html::text(&source, octets_max)
+}
+
 /// File name and description of a part, decoded.
 fn part_names(part: &Part) -> String {
     let names = [part.file_name(), part.description.as_deref()];
@@ -229,6 +256,16 @@ mod tests {
             false
         }));
         assert_eq!(calls, 1);
+    }
+
+    #[test]
+    fn documents_without_a_charset() {
+        assert_eq!(guessed(b"\xef\xbb\xbfa\xc3\xb1o"), "año");
+        assert_eq!(guessed(b"\xff\xfea\0\xf1\0"), "añ");
+        assert_eq!(guessed(b"a\xf1o"), "año");
+        assert_eq!(of_html(b"<meta charset=koi8-r><p>\xf0\xd2\xc9", 100), "При");
+        assert_eq!(of_html(b"\xff\xfe<\0p\0>\0\xf1\0", 100), "ñ");
+        assert_eq!(of_html("<meta charset=utf-16>ñ".as_bytes(), 100), "ñ");
     }
 
     #[test]

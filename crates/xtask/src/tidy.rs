@@ -26,7 +26,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("xtask", 5),
 ];
 /// Crates that do no I/O: what they may not name.
-const PURE: &[&str] = &["mail", "wire", "imap", "pop3", "smtp", "search"];
+const PURE: &[&str] = &["mail", "wire", "imap", "pop3", "smtp", "search", "extract"];
 const IMPURE_WORDS: &[&str] =
     &["std::net", "std::fs", "std::thread", "SystemTime", "Instant::now", "tracing::", "rand::"];
 /// Crates that may name tokio.
