@@ -16,6 +16,7 @@ use crate::{
         Admin, Failure, Fault,
         client::{Client, Connection},
     },
+    attachments::child,
     config::{self, Config},
     privileges,
     stack::Stack,
@@ -103,6 +104,7 @@ fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::Dev { port_offset } => run::dev(&place, port_offset, cli.json),
         Command::Config { docs, check } => show_config(&place, docs, check),
         Command::Check { rebuild } => check::run(&place, rebuild, &out),
+        Command::ExtractChild(arguments) => Ok(child::run(&arguments)?),
         Command::Import(job) => {
             with_client(&place, async |client| import::run(client, &job, &out).await)
         }

@@ -10,7 +10,7 @@ mod table;
 pub use table::SETTINGS;
 
 use crate::{
-    admission::ConnectionLimits, auth::LoginLimits, listener::ListenerConfig, pace::Timeouts,
+    admission::ConnectionLimits, attachments::AttachmentLimits, auth::LoginLimits, listener::ListenerConfig, pace::Timeouts,
     protocol::Protocol, tls::CertificateFiles,
 };
 use std::{
@@ -75,6 +75,8 @@ pub struct Config {
     pub mail: MailLimits,
     /// Search.
     pub search: SearchLimits,
+    /// How attachments are read for search.
+    pub attachments: AttachmentLimits,
     /// Time-outs.
     pub timeouts: Timeouts,
     /// `command_seconds` of POP3.

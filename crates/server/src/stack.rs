@@ -3,7 +3,7 @@
 //! Invariant: the folder's master key is there before the store is made; a store whose key is
 //! gone is never opened under a new one.
 
-use crate::{clock::SystemClock, config::Config, data};
+use crate::{attachments::Readers, clock::SystemClock, config::Config, data};
 use account::{Accounts, MasterKey};
 use aws_lc_rs::hmac;
 use std::{
@@ -34,13 +34,15 @@ impl Stack {
         let options = store_options(config);
         let store = tokio::task::spawn_blocking(move || open_store(&path, &options)).await;
         let store = store.map_err(|error| error.to_string())??;
+        let readers = Readers::new(config.attachments);
+        let extract = readers.map(|readers| Arc::new(readers) as Arc<dyn account::Extract>);
         let accounts = Accounts::open(
             Arc::clone(&store) as Arc<dyn Kv>,
             Arc::clone(&store) as Arc<dyn Blobs>,
             Arc::new(LocalBus::default()),
             master,
             Arc::new(SystemClock),
-            config.account_options(),
+            account::Options { extract, ..config.account_options() },
         )
         .await
         .map_err(|error| format!("{}: {error}", folder.display()))?;

@@ -1,7 +1,7 @@
 //! What can be said on the command line, and the requests that it means.
 
 use super::{Stop, code};
-use crate::{admin::Request, files::Format};
+use crate::{admin::Request, attachments::child, files::Format};
 use clap::{Args, Parser, Subcommand};
 use std::{io::Read as _, path::PathBuf};
 
@@ -92,6 +92,9 @@ pub enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Read documents, confined, for the server that started it
+    #[command(hide = true)]
+    ExtractChild(child::Arguments),
 }
 
 /// `domain`
@@ -323,6 +326,7 @@ pub fn request(command: Command) -> Result<Request, Stop> {
         | Command::Config { .. }
         | Command::Import(_)
         | Command::Export(_)
+        | Command::ExtractChild(_)
         | Command::Reindex { .. } => {
             return Err(Stop { code: code::USAGE, why: "not one request".to_owned() });
         }

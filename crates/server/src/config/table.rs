@@ -230,6 +230,84 @@ pub const SETTINGS: &[Setting] = &[
         search.cache_octets_max
     ),
     row!(
+        "attachments.children_max",
+        "children",
+        "2",
+        "Children that read the text of attachments (PDF, OOXML, ODF) for search; 0: \
+         attachments are found by their names alone.",
+        attachments.children_max
+    ),
+    row!(
+        "attachments.seconds_max",
+        "seconds",
+        "10",
+        "For one document; a child that takes longer is ended and the document has no text.",
+        attachments.seconds_max
+    ),
+    row!(
+        "attachments.memory_octets_max",
+        "octets",
+        "402653184",
+        "Memory of one child beyond what it starts with.",
+        attachments.memory_octets_max
+    ),
+    row!(
+        "attachments.documents_per_child_max",
+        "documents",
+        "500",
+        "Read by a child until another takes its place.",
+        attachments.documents_per_child_max
+    ),
+    row!(
+        "attachments.idle_seconds",
+        "seconds",
+        "60",
+        "Without a document until a child ends.",
+        attachments.idle_seconds
+    ),
+    row!(
+        "attachments.confinement_required",
+        "true or false",
+        "false",
+        "Whether attachments are not read where the kernel lacks landlock or seccomp.",
+        attachments.confinement_required
+    ),
+    row!(
+        "attachments.input_octets_max",
+        "octets",
+        "33554432",
+        "Longest document that is read.",
+        attachments.input_octets_max
+    ),
+    row!(
+        "attachments.unpacked_octets_max",
+        "octets",
+        "67108864",
+        "Of what a document unpacks to, as far as it is read.",
+        attachments.unpacked_octets_max
+    ),
+    row!(
+        "attachments.entries_max",
+        "entries",
+        "10000",
+        "Files inside one document.",
+        attachments.entries_max
+    ),
+    row!(
+        "attachments.depth_max",
+        "elements",
+        "256",
+        "XML elements inside one another.",
+        attachments.depth_max
+    ),
+    row!(
+        "attachments.text_chars_max",
+        "characters",
+        "2000000",
+        "Text of a document that is searched; what is beyond is left out.",
+        attachments.text_chars_max
+    ),
+    row!(
         "timeouts.greeting_seconds",
         "seconds",
         "180",
