@@ -64,7 +64,8 @@ impl Kind {
     #[must_use]
     pub fn of_media_type(media_type: &str) -> Option<Self> {
         let known = TYPES.iter().find(|(name, _)| *name == media_type);
-        let known = known.or_else(|| FAMILIES.iter().find(|(name, _)| media_type.starts_with(name)));
+        let known =
+            known.or_else(|| FAMILIES.iter().find(|(name, _)| media_type.starts_with(name)));
         known.map(|(_, kind)| *kind)
     }
 

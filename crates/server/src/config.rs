@@ -10,8 +10,8 @@ mod table;
 pub use table::SETTINGS;
 
 use crate::{
-    admission::ConnectionLimits, attachments::AttachmentLimits, auth::LoginLimits, listener::ListenerConfig, pace::Timeouts,
-    protocol::Protocol, tls::CertificateFiles,
+    admission::ConnectionLimits, attachments::AttachmentLimits, auth::LoginLimits,
+    listener::ListenerConfig, pace::Timeouts, protocol::Protocol, tls::CertificateFiles,
 };
 use std::{
     fmt::{self, Write as _},

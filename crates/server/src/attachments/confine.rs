@@ -123,8 +123,7 @@ pub fn system_calls() -> Result<(), seccompiler::Error> {
         CALLS.into_iter().map(|call| (call, Vec::new())).collect();
     let executable = u64::from(libc::PROT_EXEC.unsigned_abs());
     let when = |argument: u8, operator, value| {
-        let condition =
-            SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
+        let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
         SeccompRule::new(vec![condition])
     };
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {

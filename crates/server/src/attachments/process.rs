@@ -60,10 +60,7 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts one and waits until it is confined.
-    pub(super) async fn start(
-        program: &Path,
-        limits: &AttachmentLimits,
-    ) -> Result<Self, Broken> {
+    pub(super) async fn start(program: &Path, limits: &AttachmentLimits) -> Result<Self, Broken> {
         let mut command = Command::new(program);
         command
             .arg("extract-child")

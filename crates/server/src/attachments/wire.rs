@@ -78,10 +78,7 @@ impl Answer {
 }
 
 /// Reads a request: the code of the kind, and the document; `None` at the end of input.
-pub fn read_request(
-    from: &mut impl Read,
-    octets_max: usize,
-) -> io::Result<Option<(u8, Vec<u8>)>> {
+pub fn read_request(from: &mut impl Read, octets_max: usize) -> io::Result<Option<(u8, Vec<u8>)>> {
     let mut head = [0; HEAD_OCTETS];
     match from.read_exact(&mut head) {
         Ok(()) => {}
