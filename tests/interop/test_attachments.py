@@ -45,8 +45,8 @@ def filled(imap):
 
 
 def found(client, *keys):
-    (line,) = client.ok("SEARCH CHARSET UTF-8", *keys).of(b"SEARCH")
-    return [int(number) for number in line.split()]
+    lines = client.ok("SEARCH CHARSET UTF-8", *keys).of(b"SEARCH")
+    return [int(number) for line in lines for number in line.split()]
 
 
 @pytest.mark.parametrize(("needle", "expected"), [

@@ -1,6 +1,8 @@
 //! Real documents, made by the libraries that people use (see `documents/make.py`), and hostile
 //! ones.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 use extract::{Error, Kind, Limits, text};
 use std::{io::Write as _, path::Path};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};

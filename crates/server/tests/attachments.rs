@@ -1,5 +1,7 @@
 //! The pool of children, with the real program and with programs that misbehave.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 use account::Extract as _;
 use bytes::Bytes;
 use server::{

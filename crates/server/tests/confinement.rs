@@ -1,6 +1,8 @@
 //! What a confined process can still do: read, write, take memory. Each deed is done in a process
 //! of its own, this same test binary with one of the ignored tests, which are not run otherwise.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 use server::attachments::confine::{self, Bounds};
 use std::{
     io::Write as _,

@@ -130,7 +130,7 @@ mod tests {
     fn requests_have_a_limit() {
         let mut frame = head(2, 3).to_vec();
         frame.extend(b"abc");
-        let mut twice = [frame.clone(), frame.clone()].concat();
+        let twice = [frame.clone(), frame.clone()].concat();
         let mut from = &mut twice.as_slice();
         for _ in 0..2 {
             let request = read_request(&mut from, 3).unwrap();
