@@ -1,10 +1,10 @@
 //! Keeps the accounts' search indexes up to date, in the background: one account at a time, in a
-//! thread of its own that lets all others go first. Nobody waits for it: what it has not reached is
-//! found by reading.
+//! thread of its own that lets all others go first. Nobody waits for it: what it has not reached
+//! is found by reading.
 //!
 //! Invariants: work begins by hints of commits, which may be lost; at the start every account is
-//! looked at once. What fails is tried again at the next hint, never in a loop. An account with much
-//! to do does a step, then others have their turn.
+//! looked at once. What fails is tried again at the next hint, never in a loop. An account with
+//! much to do does a step, then others have their turn.
 
 use crate::config::SearchLimits;
 use account::{Account, Accounts, IndexProgress as Progress};

@@ -1,5 +1,5 @@
-//! `palomar reindex`: throws search indexes away and makes them anew, step by step, beside a running
-//! server or without one. Searches are answered meanwhile, by reading.
+//! `palomar reindex`: throws search indexes away and makes them anew, step by step, beside a
+//! running server or without one. Searches are answered meanwhile, by reading.
 
 use super::{Stop, code, print::Out};
 use crate::admin::{Failure, IndexReport, Reply, Request, client::Client};
