@@ -301,6 +301,30 @@ impl View {
             rows
         })
     }
+    /// The sequence numbers of the messages of a set, as told; O(log n) for each of its ranges.
+    #[must_use]
+    pub fn sequences(&self, set: &NumberSet, numbers: Numbers) -> NumberSet {
+        self.look(NumberSet::default(), |_, _, numbered| {
+            let ranges = set.ranges().iter().map(|range| numbered.range(*range, numbers));
+            NumberSet::of(ranges.filter(|(first, last)| first <= last))
+        })
+    }
+    /// The Uids of messages by their sequence numbers, as told.
+    #[must_use]
+    pub fn uids(&self, sequences: &NumberSet) -> NumberSet {
+        self.look(NumberSet::default(), |_, _, numbered| {
+            let found = numbered.of_set(sequences, Numbers::Sequence, 1);
+            NumberSet::of_numbers(found.map(|(_, entry, _)| entry.uid))
+        })
+    }
+    /// Messages that were expunged and not yet told: sequence number, Uid, ascending.
+    #[must_use]
+    pub fn expunged(&self) -> Vec<(u32, Uid)> {
+        self.look(Vec::new(), |_, watch, numbered| {
+            let gone = watch.zombies.iter();
+            gone.map(|entry| (numbered.below(entry.uid) + 1, Uid(entry.uid))).collect()
+        })
+    }
     /// As [`View::rows`] by Uid, without those expunged.
     pub(crate) fn live_rows(&self, uids: &NumberSet) -> Vec<Row> {
         self.look(Vec::new(), |state, watch, numbered| {

@@ -93,6 +93,7 @@ pub const fn refused(refusal: Refusal, target: bool) -> Answer {
         Refusal::ExpungeIssued => Answer::no("EXPUNGEISSUED", "Some messages are gone"),
         Refusal::UnknownCte => Answer::no("UNKNOWN-CTE", "Unknown transfer encoding"),
         Refusal::NotSaved => Answer::no("NOTSAVED", "No search result is saved"),
+        Refusal::TagReuse => Answer::syntax("Tag reuse"),
         Refusal::Unavailable => Answer::no("UNAVAILABLE", "Try again later"),
         Refusal::Bug => Answer::no("SERVERBUG", "Internal error"),
     }

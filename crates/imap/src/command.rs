@@ -3,6 +3,7 @@
 
 mod append;
 mod capability;
+mod context;
 mod copy;
 mod enable;
 mod esearch;
@@ -113,6 +114,7 @@ const TABLE: &[Row] = {
         row("STORE", Selected, |s, c| store::run(s, c, false)),
         row("SEARCH", Selected, |s, c| search::run(s, c, false)),
         row("ESEARCH", LoggedIn, esearch::run),
+        row("CANCELUPDATE", Selected, context::run),
         row("SORT", Selected, |s, c| sort::run(s, c, false)),
         row("THREAD", Selected, |s, c| thread::run(s, c, false)),
         row("APPEND", LoggedIn, append::without_literal),

@@ -187,6 +187,9 @@ pub enum Effect {
         /// Return options (RFC 5267 §3).
         returns: SearchReturn,
     },
+    /// CANCELUPDATE (RFC 5267 §4.3.5): tags of SEARCH and SORT commands with UPDATE. Such a command
+    /// is refused with [`Refusal::TagReuse`] if its tag is that of a result kept up to date.
+    CancelUpdate(Vec<String>),
     /// THREAD (RFC 5256); may be asked for more.
     Thread {
         /// How.
@@ -234,6 +237,8 @@ pub enum Refusal {
     UnknownCte,
     /// `[NOTSAVED]`-like: `$` names nothing that was saved.
     NotSaved,
+    /// BAD: the tag is that of a result that is kept up to date (RFC 5267 §4.3).
+    TagReuse,
     /// `[UNAVAILABLE]`: the store failed.
     Unavailable,
     /// `[SERVERBUG]`

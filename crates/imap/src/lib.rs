@@ -19,6 +19,7 @@ pub mod utf7;
 
 pub use limits::Limits;
 pub use reply::{
-    EsearchLine, FetchWriter, Found, ListLine, QuotaResource, Reply, StatusValue, ThreadMark,
+    ContextUpdate, EsearchLine, FetchWriter, Found, ListLine, QuotaResource, Reply, StatusValue,
+    ThreadMark,
 };
 pub use session::{Options, Session};

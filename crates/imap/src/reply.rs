@@ -12,7 +12,7 @@ mod string;
 mod structure;
 
 pub use fetch::FetchWriter;
-pub use search::{EsearchLine, Found, ThreadMark};
+pub use search::{ContextUpdate, EsearchLine, Found, ThreadMark};
 
 use crate::effect::Enabled;
 use crate::types::StatusItem;

@@ -141,6 +141,12 @@ impl Session {
         }
     }
 
+    /// Limits on what the client may ask for.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.options.limits
+    }
+
     /// What the client enabled.
     #[must_use]
     pub const fn enabled(&self) -> Enabled {

@@ -112,13 +112,15 @@ pub enum FetchItem {
     ThreadId,
 }
 
-/// FETCH modifiers (RFC 7162 §3.1.4.1, §3.2.6).
+/// FETCH modifiers (RFC 7162 §3.1.4.1, §3.2.6, RFC 9394 §3.3).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FetchModifiers {
     /// `CHANGEDSINCE`
     pub changed_since: Option<ModSeq>,
     /// `VANISHED`
     pub vanished: bool,
+    /// `PARTIAL`: of the messages of the set, before CHANGEDSINCE takes out others.
+    pub partial: Option<Window>,
 }
 
 /// How STORE changes flags.

@@ -27,7 +27,8 @@
 use imap::effect::{Done, Effect, Refusal, Selected};
 use imap::types::{StatusItem, Window};
 use imap::{
-    EsearchLine, Found, Limits, ListLine, Options, QuotaResource, Session, StatusValue, ThreadMark,
+    ContextUpdate, EsearchLine, Found, Limits, ListLine, Options, QuotaResource, Session,
+    StatusValue, ThreadMark,
 };
 use mail::{Keyword, ModSeq, NumberSet, SystemFlags, Uid, UidValidity};
 use std::collections::VecDeque;
@@ -324,6 +325,18 @@ impl<'a> Player<'a> {
                 let partial = Some((window, Found::Ordered(&found)));
                 reply.esearch(&EsearchLine { partial, ..EsearchLine::default() });
             }
+            "update" => {
+                let runs = |words: &[&str]| -> Vec<(u32, Vec<u32>)> {
+                    let pairs = words.chunks(2).filter(|pair| pair[0] != "-");
+                    pairs.map(|pair| (pair[0].parse().unwrap(), numbers(pair[1]))).collect()
+                };
+                let middle = rest.iter().position(|word| *word == "/").unwrap();
+                let (removed, added) = (runs(&rest[1..middle]), runs(&rest[middle + 1..]));
+                let (tag, uid) = (rest[0], rest[0].starts_with('B'));
+                let (removed, added) = (&removed[..], &added[..]);
+                reply.esearch_update(&ContextUpdate { tag, uid, removed, added });
+            }
+            "no-update" => reply.no_update(),
             "sort" => reply.sort(rest.iter().map(|n| n.parse().unwrap()), None),
             "thread" => reply.thread(rest.iter().map(|mark| match *mark {
                 "(" => ThreadMark::Open,
@@ -409,6 +422,7 @@ fn refusal(name: &str) -> Refusal {
         "OverQuota" => Refusal::OverQuota,
         "ExpungeIssued" => Refusal::ExpungeIssued,
         "UnknownCte" => Refusal::UnknownCte,
+        "TagReuse" => Refusal::TagReuse,
         "Unavailable" => Refusal::Unavailable,
         _ => panic!("unknown refusal: {name}"),
     }

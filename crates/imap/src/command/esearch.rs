@@ -27,6 +27,11 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answe
     if selected && !matches!(session.state(), State::Selected { .. }) {
         return Err(answer::NOT_SELECTED);
     }
+    // "If UPDATE is used and there is no mailbox currently selected, the ESEARCH command MUST
+    // return a BAD result."
+    if returns.update && !matches!(session.state(), State::Selected { .. }) {
+        return Err(answer::NOT_SELECTED);
+    }
     if returns.save && (sources.len() > 1 || !selected) {
         return Err(Answer::syntax("SAVE is for the selected mailbox alone"));
     }

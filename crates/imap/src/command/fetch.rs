@@ -39,6 +39,10 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>, uid: bool) -> Result<
             return Err(Answer::syntax("VANISHED needs UID FETCH and CHANGEDSINCE"));
         }
     }
+    // RFC 9394 §3.3 "extends the UID FETCH command".
+    if modifiers.partial.is_some() && !uid {
+        return Err(Answer::syntax("PARTIAL needs UID FETCH"));
+    }
     // RFC 7162 §3.1.4.1: CHANGEDSINCE asks for MODSEQ too.
     if modifiers.changed_since.is_some() && !items.contains(&FetchItem::ModSeq) {
         items.push(FetchItem::ModSeq);
@@ -193,7 +197,8 @@ fn partial(cursor: &mut Cursor<'_>) -> Result<Option<Partial>, Answer> {
     Ok(Some(Partial { offset, count }))
 }
 
-/// `fetch-modifier = "CHANGEDSINCE" SP mod-sequence-value / "VANISHED"`
+/// `fetch-modifier = "CHANGEDSINCE" SP mod-sequence-value / "VANISHED" / "PARTIAL" SP
+/// partial-range`
 fn parse_modifiers(cursor: &mut Cursor<'_>) -> Result<FetchModifiers, Answer> {
     let mut modifiers = FetchModifiers::default();
     cursor.list(|cursor| {
@@ -203,6 +208,9 @@ fn parse_modifiers(cursor: &mut Cursor<'_>) -> Result<FetchModifiers, Answer> {
             modifiers.changed_since = Some(ModSeq(cursor.number64()?));
         } else if cursor.eat_word("VANISHED") {
             modifiers.vanished = true;
+        } else if modifiers.partial.is_none() && cursor.eat_word("PARTIAL") {
+            cursor.space()?;
+            modifiers.partial = Some(cursor.window()?);
         } else {
             return Err(Answer::syntax("Unknown FETCH modifier"));
         }

@@ -46,6 +46,20 @@ pub struct EsearchLine<'a> {
     pub modseq: Option<ModSeq>,
 }
 
+/// What changed in a result (RFC 5267 §4.3.2): (place, numbers) from place 1 in the order of the
+/// result, or place 0 in the order of the mailbox.
+#[derive(Clone, Copy, Debug)]
+pub struct ContextUpdate<'a> {
+    /// Tag of the command that asked.
+    pub tag: &'a str,
+    /// The numbers are Uids.
+    pub uid: bool,
+    /// REMOVEFROM, which comes first.
+    pub removed: &'a [(u32, Vec<u32>)],
+    /// ADDTO
+    pub added: &'a [(u32, Vec<u32>)],
+}
+
 /// A piece of a THREAD response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ThreadMark {
@@ -147,6 +161,45 @@ impl Reply<'_> {
         }
         self.labelled(b" MODSEQ ", line.modseq.map(|modseq| modseq.0));
         self.out.put(b"\r\n");
+    }
+
+    /// `* ESEARCH (TAG "…") [UID] REMOVEFROM (…) ADDTO (…)` (RFC 5267 §4.3.3, §4.3.4); nothing if
+    /// nothing changed.
+    pub fn esearch_update(&mut self, update: &ContextUpdate<'_>) {
+        if update.removed.is_empty() && update.added.is_empty() {
+            return;
+        }
+        self.out.put(b"* ESEARCH (TAG ");
+        quoted(self.out, update.tag.as_bytes());
+        self.out.put(if update.uid { b") UID" } else { b")" });
+        let items: [(&[u8], _); 2] =
+            [(b" REMOVEFROM (", update.removed), (b" ADDTO (", update.added)];
+        for (name, runs) in items.into_iter().filter(|(_, runs)| !runs.is_empty()) {
+            self.out.put(name);
+            for (at, (place, numbers)) in runs.iter().enumerate() {
+                if at > 0 {
+                    self.out.put(b" ");
+                }
+                decimal(self.out, (*place).into());
+                self.out.put(b" ");
+                self.ordered(numbers);
+            }
+            self.out.put(b")");
+        }
+        self.out.put(b"\r\n");
+    }
+
+    /// `* NO [NOUPDATE "tag"] text` (RFC 5267 §4.3.1)
+    pub fn no_update(&mut self) {
+        self.out.put(b"* NO [NOUPDATE ");
+        quoted(self.out, self.tag.as_bytes());
+        self.out.put(b"] Too many results to keep up to date\r\n");
+    }
+
+    /// Tag of the command at hand.
+    #[must_use]
+    pub const fn tag(&self) -> &str {
+        self.tag
     }
 
     /// The window as the client wrote it.

@@ -5,6 +5,7 @@
 //! nothing is told before its commit is durable; message text never reaches the log.
 
 mod append;
+mod context;
 mod copy;
 mod fetch;
 mod list;
@@ -106,6 +107,8 @@ struct Selected {
     keywords_told: usize,
     /// Of all commits up to this one the client knows all.
     told: ModSeq,
+    /// Results of searches that are kept up to date.
+    contexts: Option<Box<context::Contexts>>,
 }
 
 /// What streams, between two pieces.
@@ -202,6 +205,7 @@ impl Bridge for Imap {
 impl Imap {
     /// Commands that are answered by [`Session::done`].
     async fn run(&mut self, session: &mut Session, effect: Effect) -> Result<Done, Stop> {
+        self.check_tag(session, &effect)?;
         match effect {
             Effect::Unselect { expunge } => self.unselect(expunge).await,
             Effect::List { select, reference, patterns, returns, lsub } => {
@@ -238,24 +242,15 @@ impl Imap {
                 self.copy(session, asked).await
             }
             Effect::Expunge { uids } => self.expunge(session, uids.as_ref()).await,
-            Effect::Search { key, uid, returns } => {
-                let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
-                let searching = search::Searching::new(selected, &key, uid, returns);
-                self.begin(session, Work::Search(Box::new(searching))).await
+            effect @ (Effect::Search { .. } | Effect::Sort { .. } | Effect::Thread { .. }) => {
+                self.find(session, effect).await
+            }
+            Effect::CancelUpdate(tags) => {
+                self.cancel_updates(&tags);
+                Ok(Done::Ok(None))
             }
             Effect::MultiSearch { sources, key, returns } => {
                 self.multi_search(session, (sources, key, returns)).await
-            }
-            Effect::Sort { order, key, uid, returns } => {
-                let asked = sort::Asked { order, key, uid, returns };
-                let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
-                let sorting = sort::Sorting::new(selected, &asked);
-                self.begin(session, Work::Sort(Box::new(sorting))).await
-            }
-            Effect::Thread { algorithm, key, uid } => {
-                let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
-                let threading = thread::Threading::new(selected, algorithm, &key, uid);
-                self.begin(session, Work::Thread(Box::new(threading))).await
             }
             Effect::Poll { expunges } => self.poll(session, expunges).await,
             Effect::Auth(_)
@@ -291,7 +286,7 @@ impl Imap {
                     Work::Sort(sorting) => sorting.step(session, selected).await?,
                     Work::Thread(threading) => threading.step(session, selected).await?,
                     Work::Store(storing) => storing.step(session, selected).await?,
-                    Work::Tell(telling) => telling.step(session, selected),
+                    Work::Tell(telling) => telling.step(session, selected).await?,
                     Work::Resync(resync) => resync.step(session, selected).await?,
                     Work::List(_) | Work::MultiSearch(_) => Done::No(Refusal::Bug),
                 }

@@ -9,6 +9,7 @@ use super::{
     memory::Memory,
     page::{Message, Needs, Pages},
     refusal::{self, Stop},
+    search::part,
     section::{Content, Found, Source},
     select, thread_id,
 };
@@ -70,13 +71,20 @@ impl Fetching {
             let vanished = select::vanished(&mut selected.view, since, &known).await?;
             session.reply().vanished(true, &vanished);
         }
+        let chosen = match asked.modifiers.partial {
+            Some(window) => {
+                let all = selected.view.sequences(&set, numbers);
+                (part(&all, window.places(all.len())), Numbers::Sequence)
+            }
+            None => (set, numbers),
+        };
         let mut needs = Needs::of(&asked.items, session.enabled().condstore);
         needs.seen &= !selected.view.read_only();
         Ok(Self {
             items: asked.items,
             needs,
             numbers,
-            pages: Pages::new((set, numbers), changed_since, needs),
+            pages: Pages::new(chosen, changed_since, needs),
             page: Vec::new().into_iter(),
             open: None,
             refusal: None,

@@ -128,7 +128,7 @@ impl MultiSearching {
             let Ok(view) = account.select(info.id, true) else { return Ok(None) };
             let (saved, keywords_told) = (NumberSet::default(), 0);
             let told = info.highest_modseq;
-            own = Some(Box::new(Selected { view, saved, keywords_told, told }));
+            own = Some(Box::new(Selected { view, saved, keywords_told, told, contexts: None }));
         }
         let selected = match &mut own {
             Some(own) => own,

@@ -202,6 +202,7 @@ async fn mark_seen(selected: &mut Selected, page: &mut [Message]) {
     let change = FlagChange { op: FlagOp::Add, flags, unchanged_since: None };
     match selected.view.store(&unseen, Numbers::Uid, &change).await {
         Ok(stored) => {
+            selected.note_changed(&stored.rows);
             let mut seen = stored.rows.into_iter().peekable();
             for message in page {
                 if let Some(row) = seen.next_if(|new| new.uid == message.row.uid) {

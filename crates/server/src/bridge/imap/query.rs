@@ -3,8 +3,8 @@
 use super::{Selected, id_number};
 use crate::clock::SystemClock;
 use account::{Clock, search::Query};
-use imap::types::{SearchKey, SequenceSet};
-use mail::{MessageId, ModSeq, SystemFlags, ThreadId};
+use imap::types::{SearchKey, SequenceSet, SetNumber};
+use mail::{MessageId, ModSeq, NumberSet, SystemFlags, ThreadId};
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
@@ -22,13 +22,22 @@ pub(super) fn asks_modseq(key: &SearchKey) -> bool {
 
 /// From IMAP's search keys to the account's; numbers mean what they mean now.
 pub(super) fn query(selected: &mut Selected, key: &SearchKey) -> Query {
-    Translation { selected, now: SystemClock.now_seconds() }.query(key)
+    Translation { selected, now: SystemClock.now_seconds(), lasting: false }.query(key)
+}
+
+/// The same for a result that is kept up to date: RFC 5267 §4.3 has message numbers "evaluated at
+/// the time the command is received", so they become the Uids of these messages; a range of Uids up
+/// to `*` goes on growing.
+pub(super) fn lasting(selected: &mut Selected, key: &SearchKey) -> Query {
+    Translation { selected, now: SystemClock.now_seconds(), lasting: true }.query(key)
 }
 
 struct Translation<'a> {
     selected: &'a mut Selected,
     /// Seconds since 1970 UTC, for YOUNGER and OLDER.
     now: i64,
+    /// Numbers must mean the same later.
+    lasting: bool,
 }
 
 impl Translation<'_> {
@@ -112,11 +121,28 @@ impl Translation<'_> {
 
     fn numbers(&mut self, set: &SequenceSet, uid: bool) -> Query {
         let (numbers, kind) = self.selected.resolve(set, uid);
+        if self.lasting {
+            return Query::Uid(match kind {
+                account::Numbers::Sequence => self.selected.view.uids(&numbers),
+                account::Numbers::Uid => open_ended(set, &numbers),
+            });
+        }
         match kind {
             account::Numbers::Sequence => Query::Sequence(numbers),
             account::Numbers::Uid => Query::Uid(numbers),
         }
     }
+}
+
+/// With ranges up to `*` as ranges without end.
+fn open_ended(set: &SequenceSet, now: &NumberSet) -> NumberSet {
+    let SequenceSet::Ranges(ranges) = set else { return now.clone() };
+    let open = ranges.iter().filter_map(|range| match range {
+        (SetNumber::Number(first), SetNumber::Star)
+        | (SetNumber::Star, SetNumber::Number(first)) => Some((*first, u32::MAX - 1)),
+        _ => None,
+    });
+    NumberSet::of(now.ranges().iter().copied().chain(open))
 }
 
 fn not(query: Query) -> Query {

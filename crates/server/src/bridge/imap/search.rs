@@ -1,10 +1,10 @@
 //! SEARCH, step by step (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 7162 §3.1.5, RFC 9394, RFC 9585).
 
-use super::{Selected, query, refusal::Stop};
+use super::{Imap, Selected, Work, context::Wanted, query, refusal::Stop, sort, thread};
 use account::{Row, search::Search};
 use imap::{
     EsearchLine, Found, Session,
-    effect::Done,
+    effect::{Done, Effect, Refusal},
     types::{SearchKey, SearchReturn},
 };
 use mail::{MessageId, ModSeq, NumberSet, UidValidity};
@@ -13,6 +13,32 @@ use tokio::{task::yield_now, time::Instant};
 
 /// How often a long search tells how far it is (RFC 9585 §3: 10 to 15 seconds).
 const PROGRESS: Duration = Duration::from_secs(10);
+
+impl Imap {
+    /// SEARCH, SORT and THREAD begin.
+    pub(super) async fn find(
+        &mut self,
+        session: &mut Session,
+        effect: Effect,
+    ) -> Result<Done, Stop> {
+        let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
+        let work = match effect {
+            Effect::Search { key, uid, returns } => {
+                Work::Search(Box::new(Searching::new(selected, &key, uid, returns)))
+            }
+            Effect::Sort { order, key, uid, returns } => {
+                let asked = sort::Asked { order, key, uid, returns };
+                Work::Sort(Box::new(sort::Sorting::new(selected, &asked)))
+            }
+            Effect::Thread { algorithm, key, uid } => {
+                let threading = thread::Threading::new(selected, algorithm, &key, uid);
+                Work::Thread(Box::new(threading))
+            }
+            _ => return Err(Refusal::Bug.into()),
+        };
+        self.begin(session, work).await
+    }
+}
 
 /// Messages that match, page by page: what SEARCH, SORT and THREAD begin with.
 pub(super) struct Matching {
@@ -57,9 +83,11 @@ pub(super) struct Searching {
     returns: SearchReturn,
     /// MODSEQ is a criterion: the answer tells the highest.
     modseq: bool,
+    /// For UPDATE: what is to be kept up to date, unless that cannot be.
+    wanted: Option<Wanted>,
     /// Numbers of all that were found, when they are asked for.
     found: NumberSet,
-    /// Uids of all that were found, when they are to be saved.
+    /// Uids of all that were found, when they are to be saved or kept up to date.
     uids: NumberSet,
     /// Messages that were found, when their scores are asked for.
     messages: Vec<MessageId>,
@@ -86,6 +114,7 @@ impl Searching {
             uid,
             returns,
             modseq: query::asks_modseq(key),
+            wanted: if returns.update { Wanted::new(selected, (key, uid), None) } else { None },
             found: NumberSet::default(),
             uids: NumberSet::default(),
             messages: Vec::new(),
@@ -122,6 +151,9 @@ impl Searching {
             return Ok(Done::More);
         }
         self.answer(session);
+        if self.returns.update {
+            selected.keep(session, self.wanted.take(), self.uids.iter().collect());
+        }
         if self.returns.save {
             selected.saved = self.take_saved();
         }
@@ -135,11 +167,11 @@ impl Searching {
         self.max = Some(this);
         self.count += 1;
         self.highest = self.highest.max(row.modseq);
-        let SearchReturn { esearch, all, partial, relevancy, save, .. } = self.returns;
+        let SearchReturn { esearch, all, partial, relevancy, save, update, .. } = self.returns;
         if all || partial.is_some() || !esearch {
             self.found.push(number);
         }
-        if save && (self.saves_all() || partial.is_some()) {
+        if update || save && (self.saves_all() || partial.is_some()) {
             self.uids.push(row.uid.0);
         }
         if relevancy {
@@ -150,8 +182,10 @@ impl Searching {
     /// Whether what comes cannot change the answer: MIN alone or a window from the front was asked,
     /// and found.
     fn is_settled(&self) -> bool {
-        let SearchReturn { esearch, min, max, all, count, partial, relevancy, .. } = self.returns;
-        if !esearch || max || all || count || relevancy || !(min || partial.is_some()) {
+        let SearchReturn { esearch, min, max, all, count, partial, relevancy, update, .. } =
+            self.returns;
+        let many = max || all || count || relevancy || update;
+        if !esearch || many || !(min || partial.is_some()) {
             return false;
         }
         let windowed = partial.is_none_or(|window| {
@@ -234,7 +268,7 @@ impl Searching {
 }
 
 /// The numbers at these places of a set.
-fn part(set: &NumberSet, (from, to): (u64, u64)) -> NumberSet {
+pub(super) fn part(set: &NumberSet, (from, to): (u64, u64)) -> NumberSet {
     let mut passed = 0_u64;
     let ranges = set.ranges().iter().filter_map(|&(first, last)| {
         let (start, end) = (passed, passed + u64::from(last - first) + 1);

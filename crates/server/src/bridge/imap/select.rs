@@ -44,7 +44,8 @@ impl Imap {
         };
         let keywords_told = selected.keywords.len();
         let (saved, told) = (NumberSet::default(), info.highest_modseq);
-        self.selected = Some(Box::new(Selected { view, saved, keywords_told, told }));
+        self.selected =
+            Some(Box::new(Selected { view, saved, keywords_told, told, contexts: None }));
         Ok(selected)
     }
 

@@ -1,7 +1,9 @@
 //! SORT, step by step (RFC 5256, RFC 5267 §3, RFC 6203 §6).
 
 use super::{
-    Selected, query,
+    Selected,
+    context::Wanted,
+    query,
     refusal::Stop,
     search::{Matching, slice},
 };
@@ -31,11 +33,16 @@ pub(super) struct Sorting {
     returns: SearchReturn,
     /// MODSEQ is a criterion: the answer tells the highest.
     modseq: bool,
+    /// For UPDATE: what is to be kept up to date, unless that cannot be.
+    wanted: Option<Wanted>,
 }
 
 impl Sorting {
     pub fn new(selected: &mut Selected, asked: &Asked) -> Self {
+        let wanted = (asked.returns.update)
+            .then(|| Wanted::new(selected, (&asked.key, asked.uid), Some(&asked.order)));
         Self {
+            wanted: wanted.flatten(),
             matching: Matching::new(selected, &asked.key),
             sorter: Some(Sorter::new(order(&asked.order))),
             uid: asked.uid,
@@ -64,6 +71,10 @@ impl Sorting {
         let sorted = sorter.map(|sorter| sorter.finish(|message| self.matching.relevancy(message)));
         let sorted = sorted.unwrap_or_default();
         self.answer(session, &sorted);
+        if self.returns.update {
+            let uids = sorted.iter().map(|row| row.uid.0).collect();
+            selected.keep(session, self.wanted.take(), uids);
+        }
         if self.returns.save {
             selected.saved = self.saved(&sorted);
         }

@@ -100,6 +100,7 @@ impl Storing {
         self.next = last.sequence.saturating_add(1);
         let uids = uid_set(rows.iter().map(|row| row.uid));
         let stored = view.store(&uids, Numbers::Uid, &self.change).await?;
+        selected.note_changed(&stored.rows);
         if self.uid {
             self.modified.extend(stored.modified.iter());
         } else {

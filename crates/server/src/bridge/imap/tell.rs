@@ -1,13 +1,13 @@
 //! What is new in the selected mailbox, as untagged responses (RFC 9051 §7.4, §7.5), and the FETCH
 //! lines that tell of flags.
 
-use super::{Imap, PIECE_OCTETS, Selected, Work, refusal::Stop, uid_set};
+use super::{Imap, PIECE_OCTETS, Selected, Work, context::Updating, refusal::Stop, uid_set};
 use account::{Row, Update};
 use imap::{
     Session,
     effect::{Done, Enabled},
 };
-use mail::Uid;
+use mail::{NumberSet, Uid};
 use tokio::time::Instant;
 
 /// What of a message's flags is told.
@@ -51,39 +51,53 @@ impl FlagLine {
 pub(super) struct Telling {
     updates: std::vec::IntoIter<Update>,
     expunged: std::vec::IntoIter<(u32, Uid)>,
+    /// Uids of messages whose flags were told, for results that are kept up to date.
+    changed: Vec<u32>,
+    /// The end: results that are kept up to date.
+    updating: Option<Updating>,
 }
 
 impl Telling {
     pub fn new(updates: Vec<Update>) -> Self {
-        Self { updates: updates.into_iter(), expunged: Vec::new().into_iter() }
+        Self {
+            updates: updates.into_iter(),
+            expunged: Vec::new().into_iter(),
+            changed: Vec::new(),
+            updating: None,
+        }
     }
 
-    pub fn step(&mut self, session: &mut Session, selected: &mut Selected) -> Done {
+    pub async fn step(
+        &mut self,
+        session: &mut Session,
+        selected: &mut Selected,
+    ) -> Result<Done, Stop> {
+        if let Some(updating) = &mut self.updating {
+            return updating.step(session, selected).await;
+        }
         loop {
             for (sequence, _) in self.expunged.by_ref() {
                 session.reply().expunge(sequence);
                 if session.reply().pending_octets() >= PIECE_OCTETS {
-                    return Done::More;
+                    return Ok(Done::More);
                 }
             }
             match self.updates.next() {
                 Some(update) => self.tell(session, selected, update),
-                None => return Done::Ok(None),
+                None => break,
             }
             if session.reply().pending_octets() >= PIECE_OCTETS {
-                return Done::More;
+                return Ok(Done::More);
             }
         }
+        // RFC 5267 §4.3.3: ADDTO comes after EXISTS, so that the numbers are valid.
+        self.updating = Updating::new(selected, &NumberSet::of_numbers(self.changed.drain(..)));
+        Ok(if self.updating.is_some() { Done::More } else { Done::Ok(None) })
     }
 
     fn tell(&mut self, session: &mut Session, selected: &mut Selected, update: Update) {
         match update {
-            // RFC 7162 §3.2.10: VANISHED takes the place of EXPUNGE.
-            Update::Expunged(messages) if session.enabled().qresync => {
-                let uids = uid_set(messages.iter().map(|(_, uid)| *uid));
-                session.reply().vanished(false, &uids);
-            }
-            Update::Expunged(messages) => self.expunged = messages.into_iter(),
+            Update::Expunged(messages) => self.tell_expunged(session, selected, messages),
             Update::Exists { exists, recent } => {
                 selected.tell_keywords(session);
                 let mut reply = session.reply();
@@ -95,9 +109,29 @@ impl Telling {
                     selected.tell_keywords(session);
                 }
                 FlagLine::unasked(session.enabled()).write(session, &row);
+                if selected.contexts.is_some() {
+                    self.changed.push(row.uid.0);
+                }
             }
             // The poll sees to it before anything is told.
             Update::Gone => {}
+        }
+    }
+
+    fn tell_expunged(
+        &mut self,
+        session: &mut Session,
+        selected: &mut Selected,
+        messages: Vec<(u32, Uid)>,
+    ) {
+        // RFC 5267 §4.3.4: REMOVEFROM "MUST be sent prior to the expunge notification itself".
+        selected.tell_gone(session, &messages);
+        // RFC 7162 §3.2.10: VANISHED takes the place of EXPUNGE.
+        if session.enabled().qresync {
+            let uids = uid_set(messages.iter().map(|(_, uid)| *uid));
+            session.reply().vanished(false, &uids);
+        } else {
+            self.expunged = messages.into_iter();
         }
     }
 }
@@ -118,6 +152,11 @@ impl Imap {
         let Some(selected) = self.selected.as_deref_mut() else { return Ok(Done::Ok(None)) };
         // Before the look: what is committed meanwhile may or may not be told.
         let modseq = selected.view.account().modseq();
+        if selected.contexts.is_some() {
+            // RFC 5267 §A.3: at once, also while EXPUNGE has to wait.
+            let gone = selected.view.expunged();
+            selected.tell_gone(session, &gone);
+        }
         let updates = selected.view.poll(expunges);
         if !selected.view.holds_back() {
             selected.told = modseq;
@@ -130,7 +169,9 @@ impl Imap {
         if updates.contains(&Update::Gone) {
             return self.reopen(session, expunges).await;
         }
-        if updates.is_empty() {
+        let largest = selected.view.uid_max();
+        let contexts = selected.contexts.as_ref();
+        if updates.is_empty() && !contexts.is_some_and(|contexts| contexts.has_news(largest)) {
             return Ok(Done::Ok(None));
         }
         self.begin(session, Work::Tell(Box::new(Telling::new(updates)))).await
