@@ -193,7 +193,7 @@ impl Reply<'_> {
     pub fn no_update(&mut self) {
         self.out.put(b"* NO [NOUPDATE ");
         quoted(self.out, self.tag.as_bytes());
-        self.out.put(b"] Too many results to keep up to date\r\n");
+        self.out.put(b"] This result is not kept up to date\r\n");
     }
 
     /// Tag of the command at hand.
