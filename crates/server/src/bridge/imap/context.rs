@@ -333,8 +333,11 @@ struct Told(Vec<(u32, u32)>);
 impl Told {
     fn of(view: &mut View, uids: &NumberSet, by_uid: bool) -> Self {
         let mut told = Vec::new();
+        if by_uid {
+            return Self(told);
+        }
         let mut next = 1;
-        while !by_uid {
+        loop {
             let rows = view.rows(uids, Numbers::Uid, next, ROWS_MAX);
             let Some(last) = rows.last() else { break };
             next = last.sequence.saturating_add(1);
