@@ -1,6 +1,7 @@
 //! `cargo xtask …`: run, test, tidy, bench. Knows the repository, never the product's insides, and
 //! has no dependency, so that a fresh machine has it in seconds.
 
+mod docs;
 mod setup;
 mod tests;
 mod tidy;
@@ -15,6 +16,7 @@ cargo xtask run  [ARGS]   build the release binary and start a working server in
 cargo xtask test [PART…]  set up what tests need and run everything, or of it only:
                           tidy, unit, interop, crash, fuzz
 cargo xtask tidy          check the house rules
+cargo xtask docs          make the tables in docs/ that come from the source
 cargo xtask bench [ARGS]  measure Palomar beside Dovecot and Postfix (see --help)
 ";
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         "run" => run(&rest),
         "test" => tests::run(&rest),
         "tidy" => tidy::run(),
+        "docs" => docs::run(),
         "bench" => bench(&rest),
         _ => {
             print!("{HELP}");

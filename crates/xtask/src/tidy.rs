@@ -1,7 +1,10 @@
 //! `cargo xtask tidy`: the house rules that a program can check. Prints each breach as
 //! `file:line: what`, and fails if there is one.
 
-use crate::tools::{Outcome, root};
+use crate::{
+    docs,
+    tools::{Outcome, root},
+};
 use std::{
     collections::BTreeSet,
     fs,
@@ -61,6 +64,7 @@ pub fn run() -> Outcome {
             foreign(file, &mut breaches);
         }
     }
+    breaches.extend(docs::breaches(&known)?);
     for breach in &breaches {
         eprintln!("{breach}");
     }
