@@ -59,6 +59,8 @@ pub(crate) enum Next {
     Idle,
     /// TLS begins.
     StartTls,
+    /// The login ends, the connection does not.
+    Unauthenticate,
     /// The session ends.
     Logout,
 }
@@ -131,6 +133,7 @@ const TABLE: &[Row] = {
         row("AUTHENTICATE", BeforeLogin, login::run_authenticate),
         row("STARTTLS", BeforeLogin, login::run_starttls),
         row("LOGOUT", Always, login::run_logout),
+        row("UNAUTHENTICATE", LoggedIn, login::run_unauthenticate),
         row("ID", Always, id::run),
         row("ENABLE", LoggedIn, enable::run),
         row("NAMESPACE", LoggedIn, mailbox::run_namespace),

@@ -27,6 +27,8 @@ pub struct Enabled {
 pub enum Effect {
     /// Login (AUTHENTICATE or LOGIN).
     Auth(wire::auth::Ask),
+    /// The login ends, and with it the selected mailbox (RFC 8437). Needs no answer.
+    Unauthenticate,
     /// The client named itself (RFC 2971), for the log. Needs no answer.
     Id(Vec<(String, Option<String>)>),
     /// SELECT or EXAMINE. Streams nothing; answered by

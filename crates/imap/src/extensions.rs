@@ -222,6 +222,14 @@ pub const EXTENSIONS: &[Extension] = {
             ("", "imap/utf7.rs, imap/reply/string.rs"),
             &["append"],
         ),
+        row(
+            "PREVIEW",
+            &[8970],
+            AfterLogin,
+            ("200 characters", "imap/command/fetch.rs, account/record.rs"),
+            &["preview"],
+        ),
+        row("UNAUTHENTICATE", &[8437], AfterLogin, ("", "imap/session.rs"), &["unauthenticate"]),
         row("OBJECTID", &[8474], AfterLogin, ("", "server/bridge/imap/fetch.rs"), &["fetch"]),
         row(
             "INPROGRESS",

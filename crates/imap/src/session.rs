@@ -46,7 +46,8 @@ pub struct Options {
 /// | [`Effect::Auth`] | [`Session::auth`] |
 /// | [`Effect::Select`] | [`Session::selected`]; `Ok` with `qresync`: then [`Session::done`] |
 /// | [`Effect::AppendEnd`] | [`Session::appended`] |
-/// | [`Effect::Id`], [`Effect::Idle`], [`Effect::AppendAbort`] | nothing |
+/// | [`Effect::Unauthenticate`], [`Effect::Id`] | nothing |
+/// | [`Effect::Idle`], [`Effect::AppendAbort`] | nothing |
 /// | all others, [`Effect::Poll`] too | [`Session::done`], after lines through [`Session::reply`] |
 #[derive(Debug)]
 pub struct Session {
@@ -232,6 +233,13 @@ impl Session {
         if condstore {
             self.enable_condstore();
         }
+    }
+
+    /// RFC 8437 §3: all state of the connection but TLS is as it was at its start.
+    pub(crate) fn unauthenticate(&mut self) {
+        self.state = State::NotAuthenticated;
+        self.enabled = Enabled::default();
+        self.news = false;
     }
 
     /// A command that enables CONDSTORE was given. RFC 7162 §3.1: the first one "executed in the

@@ -110,6 +110,8 @@ pub enum FetchItem {
     ModSeq,
     EmailId,
     ThreadId,
+    /// `PREVIEW` (RFC 8970); previews are made when a message comes, so that LAZY changes nothing.
+    Preview,
 }
 
 /// FETCH modifiers (RFC 7162 §3.1.4.1, §3.2.6, RFC 9394 §3.3).

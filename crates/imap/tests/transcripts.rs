@@ -218,7 +218,10 @@ impl<'a> Player<'a> {
         }
         self.flush();
         writeln!(self.told, "E: {effect:?}").unwrap();
-        if matches!(effect, Effect::Id(_) | Effect::Idle(_) | Effect::AppendAbort) {
+        if matches!(
+            effect,
+            Effect::Id(_) | Effect::Idle(_) | Effect::AppendAbort | Effect::Unauthenticate
+        ) {
             return;
         }
         let words: &[&str] = match effect {
@@ -306,6 +309,11 @@ impl<'a> Player<'a> {
                 let all = Some(Found::Set(&all));
                 let line = EsearchLine { all, count, ..EsearchLine::default() };
                 reply.esearch(&line);
+            }
+            "preview" => {
+                let mut line = reply.fetch(number(0));
+                line.preview(&rest[1].replace('_', " "));
+                line.end();
             }
             "esearch-of" => {
                 let all = set(rest[2]);

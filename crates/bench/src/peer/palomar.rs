@@ -97,7 +97,8 @@ pub fn reindex(binary: &Path, data: &Path, address: &str) -> Result<Reindexed, E
     }
     let text = String::from_utf8_lossy(&told.stdout);
     let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap_or_default())?;
-    let number = |name: &str| last.get(name).and_then(serde_json::Value::as_f64);
+    let told = last.get("indexed");
+    let number = |name: &str| told.and_then(|told| told.get(name)?.as_f64());
     let number = |name: &str| number(name).ok_or(Error(format!("reindex tells no {name}")));
     Ok(Reindexed {
         index_octets: number("index_octets")?,

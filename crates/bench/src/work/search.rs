@@ -76,13 +76,13 @@ pub fn run(bench: &mut Bench<'_>, big: &Big) -> Result<(), Error> {
 }
 
 /// Both found as much, where it is defined to the octet. (Subjects with ties sort alike; threads
-/// may differ in dates that Dovecot reads otherwise.)
+/// may differ in dates that Dovecot reads otherwise. Dovecot finds phrases across line ends too.)
 fn agree(command: &str, octets: [u64; 2]) -> Result<(), Error> {
     let [ours, theirs] = octets;
     if !command.starts_with("SEARCH") || ours == 0 || theirs == 0 {
         return Ok(());
     }
-    let near = ours.abs_diff(theirs) <= 64;
+    let near = ours.abs_diff(theirs) <= 64.max(theirs / 20);
     if near { Ok(()) } else { fail(format!("{command}: {ours} octets here, {theirs} there")) }
 }
 

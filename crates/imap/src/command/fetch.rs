@@ -1,4 +1,4 @@
-//! FETCH (RFC 9051 §6.4.5; RFC 3516 §4, RFC 7162 §3.1.4, §3.2.6, RFC 8474 §5).
+//! FETCH (RFC 9051 §6.4.5; RFC 3516 §4, RFC 7162 §3.1.4, §3.2.6, RFC 8474 §5, RFC 8970 §3).
 
 use super::{Next, Poll};
 use crate::answer::{self, Answer};
@@ -94,6 +94,10 @@ fn item(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Result<(), Answe
         }
         "BINARY.SIZE" => FetchItem::BinarySize { part: binary_part(cursor)? },
         "MODSEQ" => FetchItem::ModSeq,
+        "PREVIEW" => {
+            preview_modifiers(cursor);
+            FetchItem::Preview
+        }
         "EMAILID" => FetchItem::EmailId,
         "THREADID" => FetchItem::ThreadId,
         _ => return Err(Answer::syntax("Unknown FETCH item")),
@@ -105,6 +109,19 @@ fn item(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Result<(), Answe
         items.push(one);
     }
     Ok(())
+}
+
+/// `[SP "(" preview-mod *(SP preview-mod) ")"]`, of which LAZY is the only one (RFC 8970 §6). What
+/// else stands in parentheses there may be the modifiers of the FETCH.
+fn preview_modifiers(cursor: &mut Cursor<'_>) {
+    let before = *cursor;
+    let lazy = |cursor: &mut Cursor<'_>| match cursor.atom()? {
+        name if name.eq_ignore_ascii_case("LAZY") => Ok(()),
+        _ => Err(Answer::syntax("Unknown PREVIEW modifier")),
+    };
+    if cursor.space().is_err() || cursor.list(lazy).is_err() {
+        *cursor = before;
+    }
 }
 
 /// RFC 9051 §6.4.5: ALL, FAST and FULL.

@@ -47,6 +47,12 @@ pub fn run_starttls(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Ne
     }
 }
 
+/// `"UNAUTHENTICATE"` (RFC 8437 §3)
+pub fn run_unauthenticate(_: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
+    cursor.end()?;
+    Ok(Next::Unauthenticate)
+}
+
 /// `"LOGOUT"`
 pub fn run_logout(_: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
     cursor.end()?;

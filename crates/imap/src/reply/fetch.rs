@@ -1,5 +1,6 @@
 //! One FETCH line (RFC 9051 §7.5.2), item by item, in the order of the calls.
 
+use super::string::string;
 use super::structure::{write_body, write_envelope};
 use super::{FetchLine, decimal};
 use crate::effect::Enabled;
@@ -91,6 +92,12 @@ impl FetchWriter<'_> {
     pub fn body_structure(&mut self, structure: StructureRef<'_>) {
         self.item(b"BODYSTRUCTURE ");
         write_body(self.out, structure, true, self.enabled);
+    }
+
+    /// `PREVIEW "…"` (RFC 8970 §3.1); empty where there is nothing to show.
+    pub fn preview(&mut self, text: &str) {
+        self.item(b"PREVIEW ");
+        string(self.out, text.as_bytes(), self.enabled);
     }
 
     /// `EMAILID (id)` (RFC 8474 §5.1)

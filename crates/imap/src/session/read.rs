@@ -175,6 +175,11 @@ impl Session {
                 self.write_tagged(tag, &Answer::ok("Begin TLS now"), None);
                 self.phase = Phase::StartTls;
             }
+            Next::Unauthenticate => {
+                self.unauthenticate();
+                self.tell(Effect::Unauthenticate);
+                self.write_tagged(tag, &Answer::ok("UNAUTHENTICATE completed"), None);
+            }
             Next::Logout => {
                 self.put(b"* BYE Logging out\r\n");
                 self.write_tagged(tag, &Answer::ok("LOGOUT completed"), None);

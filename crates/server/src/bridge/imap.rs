@@ -160,6 +160,7 @@ impl Bridge for Imap {
                 }
                 session.auth(answer);
             }
+            Effect::Unauthenticate => self.unauthenticate(),
             Effect::Id(fields) => self.log_client(&fields),
             Effect::Idle(begins) => self.keep_alive = begins.then(|| Instant::now() + KEEP_ALIVE),
             Effect::AppendAbort => self.append = None,
@@ -254,6 +255,7 @@ impl Imap {
             }
             Effect::Poll { expunges } => self.poll(session, expunges).await,
             Effect::Auth(_)
+            | Effect::Unauthenticate
             | Effect::Id(_)
             | Effect::Select { .. }
             | Effect::AppendEnd
@@ -333,6 +335,12 @@ impl Imap {
         } else {
             tracing::debug!(connection, account, %error, "imap");
         }
+    }
+
+    /// RFC 8437 §3: nothing of the login stays.
+    fn unauthenticate(&mut self) {
+        (self.selected, self.work, self.append) = (None, None, None);
+        (self.login, self.keep_alive) = (None, None);
     }
 
     /// RFC 2971 §3.3: "useful for statistics and for analyzing bug reports".

@@ -234,7 +234,7 @@ fn write_plain(line: &mut FetchWriter<'_>, item: &FetchItem, message: &Message) 
         FetchItem::ModSeq => line.modseq(row.modseq),
         FetchItem::EmailId => line.email_id(&email_id(row.message)),
         FetchItem::ThreadId => line.thread_id(Some(&thread_id(row.thread))),
-        FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
+        FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure | FetchItem::Preview => {
             if let Some(record) = &message.record {
                 write_parts(line, item, record);
             }
@@ -249,9 +249,11 @@ fn write_plain(line: &mut FetchWriter<'_>, item: &FetchItem, message: &Message) 
     true
 }
 
-/// ENVELOPE and BODYSTRUCTURE, straight from the record.
+/// ENVELOPE, BODYSTRUCTURE and PREVIEW, straight from the record.
 fn write_parts(line: &mut FetchWriter<'_>, item: &FetchItem, record: &Record) {
-    if *item == FetchItem::Envelope {
+    if *item == FetchItem::Preview {
+        line.preview(record.preview());
+    } else if *item == FetchItem::Envelope {
         if let Some((envelope, _)) = EnvelopeRef::unpack(record.envelope_packed()) {
             line.envelope(&envelope);
         }

@@ -53,6 +53,7 @@ impl Needs {
                 FetchItem::Envelope
                 | FetchItem::Body
                 | FetchItem::BodyStructure
+                | FetchItem::Preview
                 | FetchItem::Rfc822Header
                 | FetchItem::BinarySize { .. } => needs.record = true,
                 FetchItem::Rfc822 | FetchItem::Rfc822Text => {
