@@ -8,11 +8,11 @@ use super::{
     manifest::{Manifest, Place},
     own,
 };
-use crate::{Account, Accounts, Error, keys, load::Counters, read::RECORDS_PAGE};
+use crate::{Account, Accounts, Error, Record, keys, load::Counters, read::RECORDS_PAGE};
 use ::search::{Builder, Document, Error as IndexError, Limits, Set};
 use mail::{AccountId, MessageId};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     future::poll_fn,
     sync::{Arc, atomic::Ordering},
     task::Poll,
@@ -137,6 +137,23 @@ impl Account {
         Ok((live + look.waiting.len() as u64, live))
     }
 
+    /// Octets of the index, and of the messages as they are stored: compressed. Reads every record.
+    ///
+    /// # Errors
+    /// The store's; [`Error::Damaged`].
+    pub async fn index_sizes(&self) -> Result<(u64, u64), Error> {
+        let manifest = self.manifest().await?;
+        let mut stored: BTreeMap<u64, u64> = BTreeMap::new();
+        self.each(keys::tag::RECORD, |key, value| {
+            let record = Record::open(&self.seal, keys::number(key)?, value).ok()?;
+            let octets = record.places().last().map_or(0, |place| place.end);
+            stored.insert(record.blob(), octets);
+            Some(())
+        })
+        .await?;
+        Ok((manifest.places.iter().map(|place| place.octets).sum(), stored.values().sum()))
+    }
+
     /// Looks at every membership, a part at a time.
     pub(super) async fn look_at_all(&self, snapshot: &Snapshot) -> Result<Look, Error> {
         let live = snapshot.segments.iter().map(|open| Set::empty(open.place.documents));
@@ -225,7 +242,7 @@ impl Account {
     }
 
     /// What a message is searched by; remembered for a while.
-    pub(crate) async fn text_of(&self, record: &crate::Record) -> Result<Arc<Document>, Error> {
+    pub(crate) async fn text_of(&self, record: &Record) -> Result<Arc<Document>, Error> {
         if let Some(known) = self.shared.texts.text(self.id.0, record.message().0) {
             return Ok(known);
         }
