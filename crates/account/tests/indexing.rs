@@ -290,7 +290,8 @@ impl Extract for Disguise {
 #[test]
 fn attachments_are_found_with_and_without_the_index() {
     let memory = Arc::new(Memory::new());
-    let letter = "From: a@b\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n\
+    let letter = "From: a@b\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/mixed; boundary=x\r\n\r\n\
         --x\r\nContent-Type: text/plain\r\n\r\nsee the file\r\n\
         --x\r\nContent-Type: application/octet-stream; name=\"Plan.PDF\"\r\n\
         Content-Transfer-Encoding: base64\r\n\r\ndMOkZ2xpY2ggdGhl\r\n\

@@ -1,5 +1,5 @@
-//! What was last read for searches, of all accounts, in bounded memory: chunks of segments, and
-//! texts of messages that no segment holds yet.
+//! What was last read for searches, of all accounts, in bounded memory: half of it for the index,
+//! half for texts of messages that had to be read, so that neither takes the other's room.
 
 use ::search::Document;
 use bytes::Bytes;
@@ -18,12 +18,18 @@ pub(crate) enum Name {
     Chunk(u32, u64),
     /// A message's texts: account, message.
     Text(u32, u32),
+    /// Ranks by a key: account, the manifest's next segment, the key's place.
+    Ranks(u32, u32, u8),
 }
+
+/// Of each segment, by ordinal, the rank of the document by some key.
+pub(crate) type Ranks = Arc<Vec<Vec<u32>>>;
 
 #[derive(Clone)]
 enum Value {
     Chunk(Bytes),
     Text(Arc<Document>),
+    Ranks(Ranks),
 }
 
 #[derive(Default)]
@@ -37,8 +43,10 @@ struct Inner {
 
 /// The cache.
 pub(crate) struct Cache {
+    /// Of each half.
     octets_max: usize,
-    inner: Mutex<Inner>,
+    index: Mutex<Inner>,
+    texts: Mutex<Inner>,
 }
 
 impl Inner {
@@ -80,30 +88,41 @@ impl Inner {
 
 impl Cache {
     pub fn new(octets_max: u64) -> Self {
-        let octets_max = usize::try_from(octets_max).unwrap_or(usize::MAX);
-        Self { octets_max, inner: Mutex::default() }
+        let octets_max = usize::try_from(octets_max / 2).unwrap_or(usize::MAX);
+        Self { octets_max, index: Mutex::default(), texts: Mutex::default() }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn half(&self, name: Name) -> MutexGuard<'_, Inner> {
+        let half = match name {
+            Name::Chunk(..) | Name::Ranks(..) => &self.index,
+            Name::Text(..) => &self.texts,
+        };
+        half.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, name: Name) -> Option<Value> {
+        self.half(name).find(name)
+    }
+
+    fn put(&self, name: Name, value: Value, octets: usize) {
+        self.half(name).put(name, value, octets, self.octets_max);
     }
 
     pub fn chunk(&self, account: u32, blob: u64) -> Option<Bytes> {
-        match self.inner().find(Name::Chunk(account, blob))? {
+        match self.find(Name::Chunk(account, blob))? {
             Value::Chunk(bytes) => Some(bytes),
-            Value::Text(_) => None,
+            _ => None,
         }
     }
 
     pub fn remember_chunk(&self, account: u32, blob: u64, bytes: &Bytes) {
-        let (name, value) = (Name::Chunk(account, blob), Value::Chunk(bytes.clone()));
-        self.inner().put(name, value, bytes.len(), self.octets_max);
+        self.put(Name::Chunk(account, blob), Value::Chunk(bytes.clone()), bytes.len());
     }
 
     pub fn text(&self, account: u32, message: u32) -> Option<Arc<Document>> {
-        match self.inner().find(Name::Text(account, message))? {
+        match self.find(Name::Text(account, message))? {
             Value::Text(document) => Some(document),
-            Value::Chunk(_) => None,
+            _ => None,
         }
     }
 
@@ -111,13 +130,24 @@ impl Cache {
         let fields = document.header.iter().map(|(name, value)| name.len() + value.len() + 48);
         let octets = size_of::<Document>() + document.body.len() + fields.sum::<usize>();
         let name = Name::Text(account, document.message.0);
-        self.inner().put(name, Value::Text(Arc::clone(document)), octets, self.octets_max);
+        self.put(name, Value::Text(Arc::clone(document)), octets);
+    }
+
+    pub fn ranks(&self, account: u32, number: u32, key: u8) -> Option<Ranks> {
+        match self.find(Name::Ranks(account, number, key))? {
+            Value::Ranks(ranks) => Some(ranks),
+            _ => None,
+        }
+    }
+
+    pub fn remember_ranks(&self, (account, number, key): (u32, u32, u8), ranks: &Ranks) {
+        let octets = ranks.iter().map(|ranks| 4 * ranks.len() + 32).sum();
+        self.put(Name::Ranks(account, number, key), Value::Ranks(Arc::clone(ranks)), octets);
     }
 
     /// What is no longer needed.
     pub fn forget(&self, names: impl Iterator<Item = Name>) {
-        let mut inner = self.inner();
-        names.for_each(|name| inner.remove(name));
+        names.for_each(|name| self.half(name).remove(name));
     }
 }
 
@@ -128,7 +158,7 @@ mod tests {
     #[test]
     fn the_oldest_goes_when_one_more_would_not_fit() {
         let size = 100 + ENTRY_OCTETS as u64;
-        let cache = Cache::new(3 * size);
+        let cache = Cache::new(6 * size);
         let bytes = Bytes::from(vec![0; 100]);
         (0..3).for_each(|blob| cache.remember_chunk(1, blob, &bytes));
         assert!((0..3).all(|blob| cache.chunk(1, blob).is_some()));
@@ -139,7 +169,7 @@ mod tests {
         cache.remember_chunk(1, 9, &Bytes::from(vec![0; 3 * size as usize]));
         assert!(cache.chunk(1, 9).is_none() && cache.chunk(1, 3).is_some());
         cache.forget((0..4).map(|blob| Name::Chunk(1, blob)));
-        assert_eq!(cache.inner().octets, 0);
-        assert!(cache.inner().order.is_empty());
+        let half = cache.half(Name::Chunk(1, 0));
+        assert!(half.octets == 0 && half.order.is_empty());
     }
 }

@@ -22,8 +22,6 @@ pub(super) struct Open {
 struct Look<'a> {
     account: &'a Account,
     record: Option<Record>,
-    /// Whether the text is worth remembering: the index does not have it.
-    remember: bool,
     text: Option<Arc<Document>>,
     header: Option<String>,
     similar: &'a Similar,
@@ -39,9 +37,8 @@ impl Look<'_> {
         {
             let text = Arc::new(self.account.document(record).await?);
             self.octets += u64::from(record.octets());
-            if self.remember {
-                self.account.shared.texts.remember_text(self.account.id.0, &text);
-            }
+            // Who asks once often asks again, with a word more.
+            self.account.shared.texts.remember_text(self.account.id.0, &text);
             self.text = Some(text);
         }
         Ok(self.text.clone())
@@ -145,12 +142,11 @@ impl Plan {
                 // Erased meanwhile.
                 continue;
             }
-            let (remember, message) = (open.place.is_none(), open.row.message.0);
+            let message = open.row.message.0;
             let header = None;
             let mut look = Look {
                 account,
                 record,
-                remember,
                 text,
                 header,
                 similar: &similar,
@@ -171,9 +167,8 @@ impl Plan {
     async fn matter(&self, account: &Account, rows: &[Open]) -> Result<Vec<Matter>, Error> {
         let saved = self.leaves.iter().any(|leaf| matches!(leaf, Leaf::Saved(..)));
         let known = |open: &Open| {
-            let wanted = open.place.is_none() && !saved;
             let text = || account.shared.texts.text(account.id.0, open.row.message.0);
-            Matter { record: None, text: if wanted { text() } else { None } }
+            Matter { record: None, text: if saved { None } else { text() } }
         };
         let mut matter: Vec<Matter> = rows.iter().map(known).collect();
         let missing = rows.iter().zip(&matter).filter(|(_, one)| one.text.is_none());
