@@ -7,11 +7,13 @@
 mod text;
 
 use account::{
-    Account, Accounts, Clock, MailboxName, MasterKey, NewMessage, Options,
+    Account, Accounts, Clock, MailboxName, MasterKey, NewMessage, Numbers, Options, Row,
     search::{Query, Search},
+    sort::{Criterion, SortKey, Sorter},
+    thread_tree::{Algorithm, Threader},
 };
 use bytes::Bytes;
-use mail::{Address, Domain, SystemFlags};
+use mail::{Address, Domain, NumberSet, SystemFlags};
 use std::{
     fs,
     future::Future,
@@ -85,6 +87,21 @@ fn time(account: &Arc<Account>, name: &str, query: &Query) {
     println!("{name:30} {count:7} found; ms (cpu): {}", times.join(", "));
 }
 
+fn time_order(account: &Arc<Account>, name: &str, order: impl Fn(&Arc<Account>, &[Row]) -> usize) {
+    let inbox = account.mailbox(&MailboxName::inbox()).unwrap().id;
+    let mut view = account.select(inbox, true).unwrap();
+    let all = NumberSet::of([(1, u32::MAX - 1)]);
+    let rows = view.rows(&all, Numbers::Sequence, 1, usize::MAX);
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let (begun, used) = (Instant::now(), cpu());
+        order(account, &rows);
+        let cpu = (cpu() - used) as f64 / 1e6;
+        times.push(format!("{:.1} ({cpu:.1})", begun.elapsed().as_secs_f64() * 1e3));
+    }
+    println!("{name:30} {:7} rows; ms (cpu): {}", rows.len(), times.join(", "));
+}
+
 fn main() {
     let mut words = std::env::args().skip(1);
     let folder = words.next().unwrap();
@@ -140,4 +157,16 @@ fn main() {
     let three = vec![unseen(), since(), header("From", "carla")];
     time(&account, "three", &Query::And(three));
     time(&account, "all", &Query::All);
+    for criterion in [Criterion::Subject, Criterion::From, Criterion::Date, Criterion::Arrival] {
+        time_order(&account, &format!("sort {criterion:?}"), |account, rows| {
+            let mut sorter = Sorter::new(vec![SortKey { criterion, reverse: false }]);
+            rows.chunks(16_384).for_each(|page| run(sorter.take(account, page)).unwrap());
+            sorter.finish(|_| 0).len()
+        });
+    }
+    time_order(&account, "thread", |account, rows| {
+        let mut threader = Threader::new(Algorithm::References);
+        rows.chunks(16_384).for_each(|page| run(threader.take(account, page)).unwrap());
+        threader.finish().roots.len()
+    });
 }

@@ -1,10 +1,10 @@
 //! What of a message is searched: the one place that turns bytes into the text that needles are
 //! looked for in. A search that reads a message and the index that holds it see the same.
 
-use crate::{Account, Error, Extract, Record, seal::Kind};
+use crate::{Account, Error, Extract, Record, sort::source};
 use ::search::Document;
 use bytes::Bytes;
-use mail::{Part, PartKind, Structure, envelope::Mailbox, header, mime, text, thread};
+use mail::{Part, PartKind, Structure, header, mime, text};
 
 /// Kinds of documents that arrive as `application/octet-stream`, by the ends of their names.
 const KINDS: [(&str, &str); 7] = [
@@ -92,32 +92,12 @@ fn kind(part: &Part) -> Option<String> {
     Some(known.map_or(said, |(_, kind)| (*kind).to_owned()))
 }
 
-/// The first address of a list: its mailbox, and what RFC 5957 §3 displays of it.
-fn first(list: &[Mailbox]) -> (String, String) {
-    let Some(one) = list.first() else { return <_>::default() };
-    let decoded =
-        |bytes: &Option<Vec<u8>>| text::decode_header(bytes.as_deref().unwrap_or_default());
-    let (name, mailbox, host) = (decoded(&one.name), decoded(&one.mailbox), decoded(&one.host));
-    let display = match (name.is_empty(), host.is_empty()) {
-        (false, _) => name,
-        (true, false) => format!("{mailbox}@{host}"),
-        (true, true) => mailbox.clone(),
-    };
-    (text::casemap(&mailbox), text::casemap(&display))
-}
-
 impl Account {
     /// A message's texts as the index takes them.
     pub(crate) async fn document(&self, record: &Record) -> Result<Document, Error> {
         let message = self.body(record, 0..u32::MAX).await?;
         let head = message.get(..record.header_octets() as usize).unwrap_or(&message);
-        let envelope = record.envelope();
-        let subject = text::decode_header(envelope.subject.as_deref().unwrap_or_default());
-        let (subject, reply) = thread::base_subject(&subject);
-        let ((from, display_from), (to, display_to)) = (first(&envelope.from), first(&envelope.to));
-        let (cc, _) = first(&envelope.cc);
-        let hash = |id: &Vec<u8>| self.seal.hash(Kind::MessageId, &[id]);
-        let own = envelope.message_id.as_deref().map(thread::message_ids).unwrap_or_default();
+        let read = source::read(self, record, true).await?;
         let extract = self.shared.options.extract.as_deref();
         Ok(Document {
             message: record.message(),
@@ -125,23 +105,10 @@ impl Account {
             body: body(&record.structure(), &message, extract).await,
             partial: false,
             sent: record.sent_date(),
-            sort: [text::casemap(&subject), from, to, cc, display_from, display_to],
-            reply,
-            message_id: own.first().map_or(0, hash),
-            references: references(head).iter().map(hash).collect(),
+            sort: read.texts,
+            reply: read.reply,
+            message_id: read.message_id,
+            references: read.references,
         })
     }
-}
-
-/// RFC 5256 §3: the ids of References; else the first of In-Reply-To.
-fn references(head: &[u8]) -> Vec<Vec<u8>> {
-    let ids = |name| {
-        header::first(head, name).map_or_else(Vec::new, |f| thread::message_ids(&f.unfolded()))
-    };
-    let mut found = ids("References");
-    if found.is_empty() {
-        found = ids("In-Reply-To");
-        found.truncate(1);
-    }
-    found
 }

@@ -11,6 +11,7 @@ pub(crate) mod chunks;
 mod ids;
 pub(crate) mod manifest;
 mod merge;
+pub(crate) mod order;
 mod size;
 mod work;
 

@@ -2,14 +2,15 @@
 //!
 //! Invariants: a message's key is a string of octets, and the order of messages is the order of
 //! these strings, then that of sequence numbers: nothing else compares. Text is compared by
-//! i;unicode-casemap. Where keys come from is told by one function, [`source::facts`]; bodies are
+//! i;unicode-casemap. Where keys come from is told by one place, [`source::Source`]; bodies are
 //! never read for it.
 
 pub(crate) mod source;
 
 use crate::{Account, Error, Row};
+use ::search::SortKey as Key;
 use mail::{MessageId, ModSeq, Uid};
-use source::{Facts, Text, Wanted};
+use source::{Facts, Source, Text, Wanted};
 
 /// Octets of a text, casemapped, that are compared; longer ones are equal if these are.
 pub const TEXT_OCTETS_MAX: usize = 1_024;
@@ -71,6 +72,8 @@ impl From<&Row> for Sorted {
 /// [`Sorter::finish`]. Holds some tens of octets of each.
 pub struct Sorter {
     keys: Vec<SortKey>,
+    /// From the first page on.
+    source: Option<Source>,
     rows: Vec<Sorted>,
     /// Keys of all rows, one after another.
     octets: Vec<u8>,
@@ -82,7 +85,8 @@ impl Sorter {
     /// For the order by these keys, the first of which counts first.
     #[must_use]
     pub fn new(keys: Vec<SortKey>) -> Self {
-        Self { keys, rows: Vec::new(), octets: Vec::new(), ends: Vec::new() }
+        let (rows, octets, ends) = (Vec::new(), Vec::new(), Vec::new());
+        Self { keys, source: None, rows, octets, ends }
     }
 
     /// Takes more messages, of higher sequence numbers than those before.
@@ -90,13 +94,17 @@ impl Sorter {
     /// # Errors
     /// The store's; [`Error::Damaged`].
     pub async fn take(&mut self, account: &Account, rows: &[Row]) -> Result<(), Error> {
-        let Self { keys, rows: taken, octets, ends } = self;
-        source::facts(account, rows, wanted(keys), &mut |row, facts| {
+        let Self { keys, source, rows: taken, octets, ends } = self;
+        let source = match source {
+            Some(source) => source,
+            none => none.insert(Source::open(account, wanted(keys)).await?),
+        };
+        let mut take = |row: &Row, facts: &Facts| {
             let score_at = write_key(octets, keys, row, facts);
             ends.push((octets.len(), score_at));
             taken.push(row.into());
-        })
-        .await
+        };
+        source.facts(account, rows, &mut take).await
     }
 
     /// All of them in order. `score` tells how relevant a message is, 1 to 100, and is asked if
@@ -144,32 +152,36 @@ pub async fn keys_of(
     keys: &[SortKey],
 ) -> Result<Vec<Vec<u8>>, Error> {
     let mut written = Vec::with_capacity(rows.len());
-    source::facts(account, rows, wanted(keys), &mut |row, facts| {
+    let mut take = |row: &Row, facts: &Facts| {
         let mut octets = Vec::new();
         write_key(&mut octets, keys, row, facts);
         written.push(octets);
-    })
-    .await?;
+    };
+    Source::reading(wanted(keys)).facts(account, rows, &mut take).await?;
     Ok(written)
 }
 
 /// What the keys need.
 fn wanted(keys: &[SortKey]) -> Wanted {
-    Wanted {
-        texts: keys.iter().any(|key| text_of(key.criterion).is_some()),
-        sent: keys.iter().any(|key| key.criterion == Criterion::Date),
-        references: false,
+    let mut wanted = Wanted::default();
+    for key in keys {
+        wanted.sent |= key.criterion == Criterion::Date;
+        let slot = text_of(key.criterion).and_then(|text| wanted.texts.get_mut(text.place()));
+        if let Some(slot) = slot {
+            *slot = true;
+        }
     }
+    wanted
 }
 
-const fn text_of(criterion: Criterion) -> Option<Text> {
+const fn text_of(criterion: Criterion) -> Option<Key> {
     Some(match criterion {
-        Criterion::Cc => Text::Cc,
-        Criterion::From => Text::From,
-        Criterion::Subject => Text::Subject,
-        Criterion::To => Text::To,
-        Criterion::DisplayFrom => Text::DisplayFrom,
-        Criterion::DisplayTo => Text::DisplayTo,
+        Criterion::Cc => Key::Cc,
+        Criterion::From => Key::From,
+        Criterion::Subject => Key::Subject,
+        Criterion::To => Key::To,
+        Criterion::DisplayFrom => Key::DisplayFrom,
+        Criterion::DisplayTo => Key::DisplayTo,
         Criterion::Arrival | Criterion::Date | Criterion::Size | Criterion::Relevancy => {
             return None;
         }
@@ -195,7 +207,9 @@ fn write_key(to: &mut Vec<u8>, keys: &[SortKey], row: &Row, facts: &Facts) -> u3
                 continue;
             }
             criterion => {
-                write_text(to, text_of(criterion).map_or("", |text| facts.text(text)));
+                if let Some(text) = text_of(criterion).and_then(|key| facts.text(key)) {
+                    write_text(to, text);
+                }
                 reverse(to, from, key.reverse);
                 continue;
             }
@@ -207,10 +221,16 @@ fn write_key(to: &mut Vec<u8>, keys: &[SortKey], row: &Row, facts: &Facts) -> u3
     score_at
 }
 
-/// So that a text that another begins with comes before it, whatever follows: a zero inside is two
-/// octets, and two others end it.
-fn write_text(to: &mut Vec<u8>, text: &str) {
-    let clipped = text.as_bytes().get(..TEXT_OCTETS_MAX).unwrap_or(text.as_bytes());
+/// A rank; then nothing, or a text that is above it. So that a text that another begins with comes
+/// before it, whatever follows, a zero inside is two octets, and two others end it.
+fn write_text(to: &mut Vec<u8>, text: &Text) {
+    to.extend_from_slice(&text.rank.to_be_bytes());
+    let Some(above) = &text.above else {
+        to.push(0);
+        return;
+    };
+    to.push(1);
+    let clipped = above.as_bytes().get(..TEXT_OCTETS_MAX).unwrap_or(above.as_bytes());
     for octet in clipped {
         to.push(*octet);
         if *octet == 0 {

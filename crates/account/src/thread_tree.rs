@@ -7,7 +7,11 @@
 mod forest;
 mod trees;
 
-use crate::{Account, Error, Row, sort::source, sort::source::Text};
+use crate::{
+    Account, Error, Row,
+    sort::source::{Facts, Source, Text, Wanted},
+};
+use ::search::SortKey as Key;
 use forest::{Forest, NONE};
 use mail::Uid;
 use std::collections::HashMap;
@@ -70,7 +74,9 @@ impl Member {
 pub struct Threader {
     algorithm: Algorithm,
     members: Vec<Member>,
-    subjects: HashMap<String, u32>,
+    /// From the first page on.
+    source: Option<Source>,
+    subjects: HashMap<Text, u32>,
     /// Messages by their ids, there or not.
     ids: HashMap<u64, u32>,
     forest: Forest,
@@ -87,7 +93,8 @@ impl Threader {
         Self {
             algorithm,
             members: Vec::new(),
-            subjects: HashMap::from([(String::new(), 0)]),
+            source: None,
+            subjects: HashMap::new(),
             ids: HashMap::new(),
             forest: Forest::default(),
             known: Vec::new(),
@@ -101,23 +108,32 @@ impl Threader {
     /// # Errors
     /// The store's; [`Error::Damaged`].
     pub async fn take(&mut self, account: &Account, rows: &[Row]) -> Result<(), Error> {
-        let wanted = source::Wanted {
-            texts: self.algorithm != Algorithm::Refs,
-            sent: true,
-            references: self.algorithm != Algorithm::OrderedSubject,
+        let mut source = match self.source.take() {
+            Some(source) => source,
+            None => Source::open(account, self.wanted()).await?,
         };
-        source::facts(account, rows, wanted, &mut |row, facts| self.add(row, facts)).await
+        source.facts(account, rows, &mut |row, facts| self.add(row, facts)).await?;
+        self.source = Some(source);
+        Ok(())
     }
 
-    fn add(&mut self, row: &Row, facts: &source::Facts) {
-        let subject = facts.text(Text::Subject);
-        let subject = match self.subjects.get(subject) {
-            Some(number) => *number,
-            None => {
-                let number = u32::try_from(self.subjects.len()).unwrap_or(0);
-                self.subjects.insert(subject.to_owned(), number);
-                number
-            }
+    fn wanted(&self) -> Wanted {
+        let mut wanted = Wanted { sent: true, links: true, ..Wanted::default() };
+        if let Some(subject) = wanted.texts.get_mut(Key::Subject.place()) {
+            *subject = self.algorithm != Algorithm::Refs;
+        }
+        wanted
+    }
+
+    fn add(&mut self, row: &Row, facts: &Facts) {
+        // The empty subject is 0.
+        let next = u32::try_from(self.subjects.len() + 1).unwrap_or(0);
+        let subject = match facts.text(Key::Subject).filter(|_| !facts.no_subject) {
+            Some(text) => match self.subjects.get(text) {
+                Some(number) => *number,
+                None => *self.subjects.entry(text.clone()).or_insert(next),
+            },
+            None => 0,
         };
         let member = u32::try_from(self.members.len()).unwrap_or(NONE);
         self.members.push(Member {
@@ -134,7 +150,7 @@ impl Threader {
     }
 
     /// RFC 5256 §3 REFERENCES step 1.
-    fn connect(&mut self, member: u32, facts: &source::Facts) {
+    fn connect(&mut self, member: u32, facts: &Facts) {
         let node = self.own_node(member, facts.message_id);
         // 1.A: each reference is the parent of the next, unless that one has a parent.
         let mut last = NONE;

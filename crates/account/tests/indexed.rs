@@ -6,8 +6,10 @@
 mod support;
 
 use account::{
-    Account, MailboxName, NewMessage, Options,
+    Account, MailboxName, NewMessage, Options, Row,
     search::{Query, Search},
+    sort::{Criterion, SortKey, Sorter},
+    thread_tree::{Algorithm, Threader, Threads},
 };
 use bytes::Bytes;
 use mail::{NumberSet, SystemFlags};
@@ -158,11 +160,71 @@ fn queries(messages: &[Bytes]) -> Vec<Query> {
     all
 }
 
+const CRITERIA: [Criterion; 9] = [
+    Criterion::Arrival,
+    Criterion::Cc,
+    Criterion::Date,
+    Criterion::From,
+    Criterion::Size,
+    Criterion::Subject,
+    Criterion::To,
+    Criterion::DisplayFrom,
+    Criterion::DisplayTo,
+];
+
+/// Every order, and every tree, with and without the index.
+fn compare_order(indexed: &Arc<Account>, scanned: &Arc<Account>, when: &str) {
+    for (at, criterion) in CRITERIA.into_iter().enumerate() {
+        let reverse = at % 2 == 0;
+        let second = SortKey { criterion: CRITERIA[(at + 5) % 9], reverse: !reverse };
+        let keys = vec![SortKey { criterion, reverse }, second];
+        let order = |account: &Arc<Account>| -> Vec<u32> {
+            let rows = rows(account);
+            let mut sorter = Sorter::new(keys.clone());
+            for page in rows.chunks(100) {
+                run(sorter.take(account, page)).unwrap();
+            }
+            sorter.finish(|_| 0).iter().map(|row| row.uid.0).collect()
+        };
+        assert_eq!(order(indexed), order(scanned), "{when}: {keys:?}");
+    }
+    for algorithm in [Algorithm::References, Algorithm::OrderedSubject, Algorithm::Refs] {
+        let threads = |account: &Arc<Account>| {
+            let rows = rows(account);
+            let mut threader = Threader::new(algorithm);
+            for page in rows.chunks(100) {
+                run(threader.take(account, page)).unwrap();
+            }
+            shown(&threader.finish())
+        };
+        assert!(threads(indexed) == threads(scanned), "{when}: {algorithm:?}");
+    }
+}
+
+/// Trees as text: places in the list of nodes mean nothing.
+fn shown(threads: &Threads) -> String {
+    let mut text = String::new();
+    let mut left: Vec<(u32, usize)> = threads.roots.iter().rev().map(|root| (*root, 0)).collect();
+    while let Some((at, depth)) = left.pop() {
+        let node = &threads.nodes[at as usize];
+        text.push_str(&format!("{depth} {:?}\n", node.message));
+        left.extend(node.children.iter().rev().map(|child| (*child, depth + 1)));
+    }
+    text
+}
+
+fn rows(account: &Arc<Account>) -> Vec<Row> {
+    let inbox = account.mailbox(&MailboxName::inbox()).unwrap().id;
+    let mut view = account.select(inbox, true).unwrap();
+    view.rows(&support::all(), account::Numbers::Sequence, 1, usize::MAX)
+}
+
 fn compare(indexed: &Arc<Account>, scanned: &Arc<Account>, queries: &[Query], when: &str) {
     for query in queries {
         let (found, wanted) = (search(indexed, query), search(scanned, query));
         assert_eq!(found, wanted, "{when}: {query:?}");
     }
+    compare_order(indexed, scanned, when);
 }
 
 #[test]

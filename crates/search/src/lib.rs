@@ -44,7 +44,7 @@ pub use document::{Document, Field, SortKey};
 pub use error::Error;
 pub use limits::Limits;
 pub use merge::merge;
-pub use order::ranks;
+pub use order::{places, ranks};
 pub use rows::HASH_BITS;
 pub use segment::{Links, Segment};
 pub use set::{Answer, Set};

@@ -35,6 +35,34 @@ pub async fn ranks(segments: &[&Segment], key: SortKey) -> Result<Vec<Vec<u32>>,
     Ok(all)
 }
 
+/// Where texts, ascending, belong among the keys of all segments: the rank, as in [`ranks`], of the
+/// greatest key that is not above, 0 when all are; and whether it is equal.
+///
+/// # Errors
+/// As [`ranks`].
+pub async fn places(
+    segments: &[&Segment],
+    key: SortKey,
+    texts: &[&str],
+) -> Result<Vec<(u32, bool)>, Error> {
+    let mut found = Vec::with_capacity(texts.len());
+    if texts.is_empty() {
+        return Ok(found);
+    }
+    let column = (Field::ALL.len() + key.place()) as u8;
+    let mut merged = MergedValues::new(segments, column).await?;
+    let (mut rank, mut equal) = (0, String::new());
+    let mut next = merged.next().await?;
+    for text in texts {
+        while let Some((value, _)) = next.take_if(|(value, _)| value.as_str() <= *text) {
+            (rank, equal) = (rank + 1, value);
+            next = merged.next().await?;
+        }
+        found.push((rank, rank > 0 && equal == *text));
+    }
+    Ok(found)
+}
+
 /// The distinct values of a column of several segments, in order.
 pub struct MergedValues<'s> {
     cursors: Vec<(ValueCursor<'s>, Option<String>)>,

@@ -12,7 +12,7 @@ use crate::{Account, Accounts, Error, Record, keys, load::Counters, read::RECORD
 use ::search::{Builder, Document, Error as IndexError, Limits, Set};
 use mail::{AccountId, MessageId};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     future::poll_fn,
     sync::{Arc, atomic::Ordering},
     task::Poll,
@@ -135,23 +135,6 @@ impl Account {
         let look = self.look_at_all(&snapshot).await?;
         let live: u64 = look.live.iter().map(|set| u64::from(set.len())).sum();
         Ok((live + look.waiting.len() as u64, live))
-    }
-
-    /// Octets of the index, and of the messages as they are stored: compressed. Reads every record.
-    ///
-    /// # Errors
-    /// The store's; [`Error::Damaged`].
-    pub async fn index_sizes(&self) -> Result<(u64, u64), Error> {
-        let manifest = self.manifest().await?;
-        let mut stored: BTreeMap<u64, u64> = BTreeMap::new();
-        self.each(keys::tag::RECORD, |key, value| {
-            let record = Record::open(&self.seal, keys::number(key)?, value).ok()?;
-            let octets = record.places().last().map_or(0, |place| place.end);
-            stored.insert(record.blob(), octets);
-            Some(())
-        })
-        .await?;
-        Ok((manifest.places.iter().map(|place| place.octets).sum(), stored.values().sum()))
     }
 
     /// Looks at every membership, a part at a time.

@@ -144,15 +144,8 @@ impl Plan {
             }
             let message = open.row.message.0;
             let header = None;
-            let mut look = Look {
-                account,
-                record,
-                text,
-                header,
-                similar: &similar,
-                message,
-                octets: 0,
-            };
+            let mut look =
+                Look { account, record, text, header, similar: &similar, message, octets: 0 };
             if look.matches(self, open).await? {
                 let each = (0..self.leaves.len()).filter_map(|leaf| similar.get(&(leaf, message)));
                 let score = each.fold(self.score(open.place), |sum, score| sum + score);

@@ -1,7 +1,12 @@
-//! Where the keys of SORT and the references of THREAD come from. What an index knows of a message
-//! may be taken from it here, and nowhere else.
+//! Where the keys of SORT and the references of THREAD come from: of indexed messages from the
+//! index's columns, of others from their records.
 
-use crate::{Account, Error, Record, Row, seal::Kind};
+use crate::{
+    Account, Error, Record, Row,
+    index::order::{Columns, Ordered, Place},
+    seal::Kind,
+};
+use ::search::{HASH_BITS, SortKey};
 use mail::{
     MessageId,
     envelope::{EnvelopeRef, MailboxRef, Mailboxes},
@@ -16,23 +21,28 @@ pub const REFERENCES_MAX: usize = 100;
 /// What is asked of messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Wanted {
-    /// [`Facts::text`] and [`Facts::reply`].
-    pub texts: bool,
+    /// [`Facts::text`], by [`SortKey::place`].
+    pub texts: [bool; 6],
     /// [`Facts::sent`].
     pub sent: bool,
-    /// [`Facts::message_id`] and [`Facts::references`].
-    pub references: bool,
+    /// [`Facts::message_id`], [`Facts::references`], [`Facts::reply`] and [`Facts::no_subject`].
+    pub links: bool,
 }
 
-/// Texts that order messages, in the order of [`Facts::texts`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Text {
-    Subject,
-    From,
-    To,
-    Cc,
-    DisplayFrom,
-    DisplayTo,
+/// A text's place among others: behind a rank of the index's, at it or, with the text itself, above
+/// it and below the next. Comparable with those that came from the same [`Source`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Text {
+    pub rank: u32,
+    pub above: Option<Box<str>>,
+}
+
+impl Text {
+    /// Where nothing is ranked.
+    #[cfg(test)]
+    pub fn of(text: &str) -> Self {
+        Self { rank: 0, above: Some(text.into()) }
+    }
 }
 
 /// What is known of a message; what was not asked for may be missing.
@@ -40,8 +50,10 @@ pub enum Text {
 pub struct Facts {
     /// When it was sent, seconds since 1970 UTC (RFC 5256 §2.2).
     pub sent: i64,
-    /// Casemapped, in the order of [`Text`]; the subject is the base subject.
-    pub texts: [String; 6],
+    /// By [`SortKey::place`]; the subject is the base subject.
+    pub texts: [Text; 6],
+    /// The base subject is empty.
+    pub no_subject: bool,
     /// The subject marks an answer or a forward.
     pub reply: bool,
     /// Its Message-ID, hashed; 0 for none.
@@ -51,57 +63,179 @@ pub struct Facts {
 }
 
 impl Facts {
-    pub fn text(&self, text: Text) -> &str {
-        self.texts.get(text as usize).map_or("", String::as_str)
+    pub fn text(&self, key: SortKey) -> Option<&Text> {
+        self.texts.get(key.place())
     }
 }
 
-/// Tells of each row, in order. Of a message that was erased meanwhile, what the row knows.
-///
-/// # Errors
-/// The store's; [`Error::Damaged`].
-pub async fn facts(
-    account: &Account,
-    rows: &[Row],
+/// What a message's record tells.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Read {
+    /// Casemapped, by [`SortKey::place`].
+    pub texts: [String; 6],
+    pub reply: bool,
+    pub message_id: u64,
+    pub references: Vec<u64>,
+}
+
+/// Tells of messages. What it tells of one can be compared with what it tells of another.
+#[derive(Default)]
+pub struct Source {
     wanted: Wanted,
-    each: &mut (dyn FnMut(&Row, &Facts) + Send),
-) -> Result<(), Error> {
-    if wanted == Wanted::default() {
-        rows.iter().for_each(|row| each(row, &Facts::default()));
-        return Ok(());
+    ordered: Ordered,
+    /// The rank of the empty subject, if it has one.
+    no_subject: Option<u32>,
+}
+
+impl Source {
+    /// One that uses the index as it is now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn open(account: &Account, wanted: Wanted) -> Result<Self, Error> {
+        let Wanted { texts: keys, sent, links } = wanted;
+        let ordered = Ordered::open(account, Columns { keys, sent, links }).await?;
+        let mut source = Self { wanted, ordered, no_subject: None };
+        if links && keys.first() == Some(&true) {
+            let empty = source.ordered.places(account, SortKey::Subject, &[""]).await?;
+            source.no_subject = empty.first().filter(|(_, equal)| *equal).map(|(rank, _)| *rank);
+        }
+        Ok(source)
     }
-    for page in rows.chunks(RECORDS_MAX) {
-        let ids: Vec<MessageId> = page.iter().map(|row| row.message).collect();
-        let records = account.records(&ids).await?;
-        for (row, record) in page.iter().zip(records) {
-            let mut facts = Facts { sent: row.internal_date, ..Facts::default() };
-            if let Some(record) = record {
-                of_record(&mut facts, &record, wanted);
-                if wanted.references {
-                    references(account, &mut facts, &record).await?;
+
+    /// One that reads records alone: what it tells is comparable for ever.
+    pub fn reading(wanted: Wanted) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+
+    /// Tells of each row, in order. Of a message that was erased meanwhile, what the row knows.
+    ///
+    /// # Errors
+    /// The store's; [`Error::Damaged`].
+    pub async fn facts(
+        &mut self,
+        account: &Account,
+        rows: &[Row],
+        each: &mut (dyn FnMut(&Row, &Facts) + Send),
+    ) -> Result<(), Error> {
+        let known: Vec<Option<Place>> = match self.wanted == Wanted::default() {
+            true => vec![None; rows.len()],
+            false => rows.iter().map(|row| self.ordered.place(row.message.0)).collect(),
+        };
+        let unknown = rows.iter().zip(&known).filter(|(_, place)| place.is_none());
+        let unknown: Vec<&Row> = unknown.map(|(row, _)| row).collect();
+        let mut read = self.read(account, &unknown).await?.into_iter();
+        let mut facts = Facts::default();
+        for (row, place) in rows.iter().zip(known) {
+            match place {
+                Some(place) => {
+                    self.look_up(&mut facts, row, place);
+                    each(row, &facts);
                 }
+                None => each(row, &read.next().unwrap_or_default()),
             }
-            each(row, &facts);
+        }
+        Ok(())
+    }
+
+    fn look_up(&self, facts: &mut Facts, row: &Row, place: Place) {
+        facts.sent = self.ordered.sent(place).unwrap_or(row.internal_date);
+        let keys = SortKey::ALL.into_iter().zip(self.wanted.texts);
+        for ((key, wanted), slot) in keys.zip(&mut facts.texts) {
+            if wanted {
+                slot.rank = self.ordered.rank(key, place);
+            }
+        }
+        if !self.wanted.links {
+            return;
+        }
+        let subject = facts.texts.first().map(|text| text.rank);
+        facts.no_subject = self.no_subject.is_some() && self.no_subject == subject;
+        facts.references.clear();
+        if let Some((message_id, references, reply)) = self.ordered.links(place) {
+            (facts.message_id, facts.reply) = (message_id, reply);
+            facts.references.extend_from_slice(references);
         }
     }
-    Ok(())
+
+    /// Reads records, and finds the places of their texts among those of the index.
+    async fn read(&self, account: &Account, rows: &[&Row]) -> Result<Vec<Facts>, Error> {
+        let bare = |row: &&Row| Facts { sent: row.internal_date, ..Facts::default() };
+        let mut all: Vec<Facts> = rows.iter().map(bare).collect();
+        if self.wanted == Wanted::default() {
+            return Ok(all);
+        }
+        let mut texts: Vec<[String; 6]> = Vec::with_capacity(rows.len());
+        for (page, facts) in rows.chunks(RECORDS_MAX).zip(all.chunks_mut(RECORDS_MAX)) {
+            let ids: Vec<MessageId> = page.iter().map(|row| row.message).collect();
+            let records = account.records(&ids).await?;
+            for (record, facts) in records.iter().zip(facts) {
+                let read = match record {
+                    Some(record) => read(account, record, self.wanted.links).await?,
+                    None => Read::default(),
+                };
+                if let Some((seconds, _)) = record.as_ref().and_then(Record::sent_date) {
+                    facts.sent = seconds;
+                }
+                facts.no_subject = read.texts.first().is_some_and(String::is_empty);
+                (facts.reply, facts.message_id) = (read.reply, read.message_id);
+                facts.references = read.references;
+                texts.push(read.texts);
+            }
+        }
+        for key in SortKey::ALL {
+            if self.wanted.texts.get(key.place()) == Some(&true) {
+                self.rank((account, key), &texts, &mut all).await?;
+            }
+        }
+        Ok(all)
+    }
+
+    async fn rank(
+        &self,
+        (account, key): (&Account, SortKey),
+        texts: &[[String; 6]],
+        facts: &mut [Facts],
+    ) -> Result<(), Error> {
+        let text = |texts: &'_ [String; 6]| texts.get(key.place()).cloned().unwrap_or_default();
+        let mut order: Vec<(String, usize)> = texts.iter().map(text).zip(0..).collect();
+        order.sort_unstable();
+        let sorted: Vec<&str> = order.iter().map(|(text, _)| text.as_str()).collect();
+        let places = self.ordered.places(account, key, &sorted).await?;
+        for ((text, at), (rank, equal)) in order.iter().zip(places) {
+            let slot = facts.get_mut(*at).and_then(|facts| facts.texts.get_mut(key.place()));
+            if let Some(slot) = slot {
+                let above = (!equal).then(|| text.as_str().into());
+                *slot = Text { rank, above };
+            }
+        }
+        Ok(())
+    }
 }
 
-fn of_record(facts: &mut Facts, record: &Record, wanted: Wanted) {
-    if let Some((seconds, _)) = record.sent_date() {
-        facts.sent = seconds;
-    }
-    if !wanted.texts {
-        return;
-    }
-    let Some((envelope, _)) = EnvelopeRef::unpack(record.envelope_packed()) else { return };
+/// Reads a record.
+pub(crate) async fn read(account: &Account, record: &Record, links: bool) -> Result<Read, Error> {
+    let Some((envelope, _)) = EnvelopeRef::unpack(record.envelope_packed()) else {
+        return Ok(Read::default());
+    };
     let subject = text::decode_header(envelope.subject.unwrap_or_default());
     let (subject, reply) = thread::base_subject(&subject);
-    let (from, display_from) = first(envelope.from);
-    let (to, display_to) = first(envelope.to);
+    let ((from, display_from), (to, display_to)) = (first(envelope.from), first(envelope.to));
     let (cc, _) = first(envelope.cc);
-    facts.texts = [text::casemap(&subject), from, to, cc, display_from, display_to];
-    facts.reply = reply;
+    let texts = [text::casemap(&subject), from, to, cc, display_from, display_to];
+    let mut read = Read { texts, reply, ..Read::default() };
+    if links {
+        let own = envelope.message_id.map(thread::message_ids).unwrap_or_default();
+        read.message_id = own.first().map_or(0, |id| hash(account, id));
+        let ids = references(account, record, envelope.in_reply_to).await?;
+        read.references = ids.iter().map(|id| hash(account, id)).collect();
+    }
+    Ok(read)
+}
+
+/// As many bits as the index keeps.
+fn hash(account: &Account, id: &[u8]) -> u64 {
+    account.seal.hash(Kind::MessageId, &[id]) & ((1 << HASH_BITS) - 1)
 }
 
 /// The first address of a list: its mailbox, and what RFC 5957 §3 shows of it; casemapped.
@@ -118,11 +252,11 @@ fn first(mut list: Mailboxes<'_>) -> (String, String) {
 }
 
 /// RFC 5256 §3: the ids of References; without any, the first of In-Reply-To.
-async fn references(account: &Account, facts: &mut Facts, record: &Record) -> Result<(), Error> {
-    let hash = |id: &Vec<u8>| account.seal.hash(Kind::MessageId, &[id]);
-    let Some((envelope, _)) = EnvelopeRef::unpack(record.envelope_packed()) else { return Ok(()) };
-    let own = envelope.message_id.map(thread::message_ids).unwrap_or_default();
-    facts.message_id = own.first().map_or(0, hash);
+async fn references(
+    account: &Account,
+    record: &Record,
+    in_reply_to: Option<&[u8]>,
+) -> Result<Vec<Vec<u8>>, Error> {
     let field = |head: &[u8]| {
         header::first(head, "References")
             .map_or_else(Vec::new, |field| thread::message_ids(&field.unfolded()))
@@ -133,12 +267,11 @@ async fn references(account: &Account, facts: &mut Facts, record: &Record) -> Re
         field(&account.body(record, 0..record.header_octets()).await?)
     };
     if ids.is_empty() {
-        ids = envelope.in_reply_to.map(thread::message_ids).unwrap_or_default();
+        ids = in_reply_to.map(thread::message_ids).unwrap_or_default();
         ids.truncate(1);
     }
     if ids.len() > REFERENCES_MAX {
         ids.drain(1..=ids.len() - REFERENCES_MAX);
     }
-    facts.references = ids.iter().map(hash).collect();
-    Ok(())
+    Ok(ids)
 }

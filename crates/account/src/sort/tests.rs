@@ -21,7 +21,7 @@ fn row(sequence: u32, octets: u32, internal_date: i64) -> Row {
 }
 
 fn facts(texts: [&str; 6], sent: i64) -> Facts {
-    Facts { texts: texts.map(str::to_owned), sent, ..Facts::default() }
+    Facts { texts: texts.map(Text::of), sent, ..Facts::default() }
 }
 
 fn sorted(
@@ -121,7 +121,7 @@ prop_compose! {
         sent in prop_oneof![-2..2_i64, Just(i64::MIN), Just(i64::MAX)],
         texts in prop::array::uniform6("[A-B\0\u{1}\u{ff}]{0,3}"),
     ) -> (Row, Facts) {
-        (row(0, octets, date), Facts { sent, texts, ..Facts::default() })
+        (row(0, octets, date), Facts { sent, texts: texts.map(|text| Text::of(&text)), ..Facts::default() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Trees by the letter of RFC 5256, compared with an implementation that does it step by step.
 
 use super::*;
-use crate::sort::source::Facts;
+use crate::sort::source::{Facts, Text};
 use mail::{MessageId, ModSeq, SystemFlags, ThreadId};
 use proptest::prelude::*;
 
@@ -45,7 +45,8 @@ fn add(threader: &mut Threader, messages: &[Said]) {
             references: said.references.clone(),
             ..Facts::default()
         };
-        facts.texts[0] = said.subject.to_owned();
+        facts.texts[0] = Text::of(said.subject);
+        facts.no_subject = said.subject.is_empty();
         threader.add(&row, &facts);
     }
 }
