@@ -121,7 +121,8 @@ prop_compose! {
         sent in prop_oneof![-2..2_i64, Just(i64::MIN), Just(i64::MAX)],
         texts in prop::array::uniform6("[A-B\0\u{1}\u{ff}]{0,3}"),
     ) -> (Row, Facts) {
-        (row(0, octets, date), Facts { sent, texts: texts.map(|text| Text::of(&text)), ..Facts::default() })
+        let texts = texts.map(|text| Text::of(&text));
+        (row(0, octets, date), Facts { sent, texts, ..Facts::default() })
     }
 }
 
