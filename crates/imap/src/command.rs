@@ -2,9 +2,13 @@
 //! file parses its arguments into a value and says what comes [`Next`].
 
 mod append;
+mod authenticate;
+mod cancelupdate;
 mod capability;
-mod context;
+mod close;
 mod copy;
+mod create;
+mod delete;
 mod enable;
 mod esearch;
 mod expunge;
@@ -14,14 +18,21 @@ mod id;
 mod idle;
 mod list;
 mod login;
-mod mailbox;
+mod logout;
+mod namespace;
+mod noop;
 mod quota;
+mod rename;
 mod search;
 mod select;
 mod sort;
+mod starttls;
 mod status;
 mod store;
+mod subscribe;
 mod thread;
+mod unauthenticate;
+mod unselect;
 
 use crate::answer::{self, Answer};
 use crate::cursor::Cursor;
@@ -106,17 +117,24 @@ const fn row(verb: &'static str, allowed: Allowed, run: Handler) -> Row {
 const TABLE: &[Row] = {
     use Allowed::{Always, BeforeLogin, LoggedIn, Selected};
     &[
-        row("UID", Selected, uid),
+        row("UID FETCH", Selected, |s, c| fetch::run(s, c, true)),
+        row("UID STORE", Selected, |s, c| store::run(s, c, true)),
+        row("UID SEARCH", Selected, |s, c| search::run(s, c, true)),
+        row("UID SORT", Selected, |s, c| sort::run(s, c, true)),
+        row("UID THREAD", Selected, |s, c| thread::run(s, c, true)),
+        row("UID COPY", Selected, |s, c| copy::run(s, c, true, false)),
+        row("UID MOVE", Selected, |s, c| copy::run(s, c, true, true)),
+        row("UID EXPUNGE", Selected, expunge::run_uid),
         row("FETCH", Selected, |s, c| fetch::run(s, c, false)),
         row("IDLE", LoggedIn, idle::run),
-        row("NOOP", Always, |_, c| nothing(c, "NOOP completed")),
+        row("NOOP", Always, |_, c| noop::run(c, "NOOP completed")),
         row("SELECT", LoggedIn, |s, c| select::run(s, c, false)),
         row("EXAMINE", LoggedIn, |s, c| select::run(s, c, true)),
         row("STATUS", LoggedIn, status::run),
         row("STORE", Selected, |s, c| store::run(s, c, false)),
         row("SEARCH", Selected, |s, c| search::run(s, c, false)),
         row("ESEARCH", LoggedIn, esearch::run),
-        row("CANCELUPDATE", Selected, context::run),
+        row("CANCELUPDATE", Selected, cancelupdate::run),
         row("SORT", Selected, |s, c| sort::run(s, c, false)),
         row("THREAD", Selected, |s, c| thread::run(s, c, false)),
         row("APPEND", LoggedIn, append::without_literal),
@@ -125,23 +143,23 @@ const TABLE: &[Row] = {
         row("COPY", Selected, |s, c| copy::run(s, c, false, false)),
         row("MOVE", Selected, |s, c| copy::run(s, c, false, true)),
         row("EXPUNGE", Selected, expunge::run),
-        row("CLOSE", Selected, select::run_close),
-        row("UNSELECT", Selected, select::run_unselect),
-        row("CHECK", Selected, |_, c| nothing(c, "CHECK completed")),
+        row("CLOSE", Selected, close::run),
+        row("UNSELECT", Selected, unselect::run),
+        row("CHECK", Selected, |_, c| noop::run(c, "CHECK completed")),
         row("CAPABILITY", Always, capability::run),
         row("LOGIN", BeforeLogin, login::run),
-        row("AUTHENTICATE", BeforeLogin, login::run_authenticate),
-        row("STARTTLS", BeforeLogin, login::run_starttls),
-        row("LOGOUT", Always, login::run_logout),
-        row("UNAUTHENTICATE", LoggedIn, login::run_unauthenticate),
+        row("AUTHENTICATE", BeforeLogin, authenticate::run),
+        row("STARTTLS", BeforeLogin, starttls::run),
+        row("LOGOUT", Always, logout::run),
+        row("UNAUTHENTICATE", LoggedIn, unauthenticate::run),
         row("ID", Always, id::run),
         row("ENABLE", LoggedIn, enable::run),
-        row("NAMESPACE", LoggedIn, mailbox::run_namespace),
-        row("CREATE", LoggedIn, mailbox::run_create),
-        row("DELETE", LoggedIn, mailbox::run_delete),
-        row("RENAME", LoggedIn, mailbox::run_rename),
-        row("SUBSCRIBE", LoggedIn, |s, c| mailbox::run_subscribe(s, c, true)),
-        row("UNSUBSCRIBE", LoggedIn, |s, c| mailbox::run_subscribe(s, c, false)),
+        row("NAMESPACE", LoggedIn, namespace::run),
+        row("CREATE", LoggedIn, create::run),
+        row("DELETE", LoggedIn, delete::run),
+        row("RENAME", LoggedIn, rename::run),
+        row("SUBSCRIBE", LoggedIn, |s, c| subscribe::run(s, c, true)),
+        row("UNSUBSCRIBE", LoggedIn, |s, c| subscribe::run(s, c, false)),
         row("GETQUOTAROOT", LoggedIn, quota::run_quota_root),
         row("GETQUOTA", LoggedIn, quota::run_quota),
         row("SETQUOTA", LoggedIn, quota::run_set_quota),
@@ -150,9 +168,7 @@ const TABLE: &[Row] = {
 
 /// Reads the verb and runs its row. The cursor stands behind the tag and its space.
 pub(crate) fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
-    let verb = cursor.atom()?;
-    let row = TABLE.iter().find(|row| row.verb.eq_ignore_ascii_case(verb));
-    let row = row.ok_or(answer::UNKNOWN_COMMAND)?;
+    let row = find(cursor)?;
     match (row.allowed, session.state()) {
         (Allowed::Always, _)
         | (Allowed::BeforeLogin, State::NotAuthenticated)
@@ -166,34 +182,19 @@ pub(crate) fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next
     }
 }
 
-/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge)`
-fn uid(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
+/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge)`: a verb of two words.
+fn find(cursor: &mut Cursor<'_>) -> Result<&'static Row, Answer> {
+    let verb = cursor.atom()?;
+    if !verb.eq_ignore_ascii_case("UID") {
+        let found = TABLE.iter().find(|row| row.verb.eq_ignore_ascii_case(verb));
+        return found.ok_or(answer::UNKNOWN_COMMAND);
+    }
     cursor.space()?;
     let verb = cursor.atom()?;
-    let is = |name: &str| verb.eq_ignore_ascii_case(name);
-    if is("FETCH") {
-        fetch::run(session, cursor, true)
-    } else if is("STORE") {
-        store::run(session, cursor, true)
-    } else if is("SEARCH") {
-        search::run(session, cursor, true)
-    } else if is("SORT") {
-        sort::run(session, cursor, true)
-    } else if is("THREAD") {
-        thread::run(session, cursor, true)
-    } else if is("COPY") || is("MOVE") {
-        copy::run(session, cursor, true, is("MOVE"))
-    } else if is("EXPUNGE") {
-        expunge::run_uid(session, cursor)
-    } else {
-        Err(answer::UNKNOWN_COMMAND)
-    }
-}
-
-/// NOOP and CHECK: what is new is told at the end of every command.
-fn nothing(cursor: &mut Cursor<'_>, ok: &'static str) -> Result<Next, Answer> {
-    cursor.end()?;
-    Ok(Next::Answer(Answer::ok(ok)))
+    let mut uid_rows = TABLE.iter().filter(|row| row.verb.starts_with("UID "));
+    let found =
+        uid_rows.find(|row| row.verb.get(4..).is_some_and(|end| end.eq_ignore_ascii_case(verb)));
+    found.ok_or(answer::UNKNOWN_COMMAND)
 }
 
 /// Fails in a mailbox that was opened by EXAMINE.
@@ -208,4 +209,27 @@ fn writable(session: &Session) -> Result<(), Answer> {
 fn mailbox_argument(cursor: &mut Cursor<'_>, enabled: Enabled) -> Result<String, Answer> {
     cursor.space()?;
     cursor.mailbox(enabled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_command_has_one_row() {
+        let verbs: BTreeSet<&str> = TABLE.iter().map(|row| row.verb).collect();
+        assert_eq!(verbs.len(), TABLE.len());
+        assert!(verbs.iter().all(|verb| verb.to_ascii_uppercase() == *verb));
+    }
+
+    #[test]
+    fn verbs_are_found_in_any_case_and_by_their_whole_name() {
+        let found = |line: &str| find(&mut Cursor::new(line.as_bytes(), 1)).map(|row| row.verb);
+        assert_eq!(found("uid Fetch 1"), Ok("UID FETCH"));
+        assert_eq!(found("noop"), Ok("NOOP"));
+        assert_eq!(found("UID NOOP"), Err(answer::UNKNOWN_COMMAND));
+        assert_eq!(found("FETC"), Err(answer::UNKNOWN_COMMAND));
+        assert!(found("UID").is_err());
+    }
 }

@@ -77,7 +77,7 @@ pub const EXTENSIONS: &[Extension] = {
         ),
         row("ENABLE", &[5161], Always, ("", "imap/command/enable.rs"), &["rev2", "qresync"]),
         row("ID", &[2971], Always, ("", "imap/command/id.rs"), &["login"]),
-        row("NAMESPACE", &[2342], Always, ("", "imap/command/mailbox.rs"), &["login"]),
+        row("NAMESPACE", &[2342], Always, ("", "imap/command/namespace.rs"), &["login"]),
         row(
             "IDLE",
             &[2177],
@@ -85,7 +85,7 @@ pub const EXTENSIONS: &[Extension] = {
             ("", "imap/command/idle.rs, server/bridge/imap/tell.rs"),
             &["idle"],
         ),
-        row("UNSELECT", &[3691], AfterLogin, ("", "imap/command/select.rs"), &["select"]),
+        row("UNSELECT", &[3691], AfterLogin, ("", "imap/command/unselect.rs"), &["select"]),
         row(
             "UIDPLUS",
             &[4315],
@@ -160,7 +160,7 @@ pub const EXTENSIONS: &[Extension] = {
             AfterLogin,
             (
                 "contexts_max 16, RESULTS_MAX 1,000,000",
-                "imap/command/context.rs, server/bridge/imap/context.rs",
+                "imap/command/cancelupdate.rs, server/bridge/imap/context.rs",
             ),
             &["context"],
         ),
@@ -229,7 +229,13 @@ pub const EXTENSIONS: &[Extension] = {
             ("200 characters", "imap/command/fetch.rs, account/record.rs"),
             &["preview"],
         ),
-        row("UNAUTHENTICATE", &[8437], AfterLogin, ("", "imap/session.rs"), &["unauthenticate"]),
+        row(
+            "UNAUTHENTICATE",
+            &[8437],
+            AfterLogin,
+            ("", "imap/command/unauthenticate.rs"),
+            &["unauthenticate"],
+        ),
         row("OBJECTID", &[8474], AfterLogin, ("", "server/bridge/imap/fetch.rs"), &["fetch"]),
         row(
             "INPROGRESS",
@@ -245,7 +251,7 @@ pub const EXTENSIONS: &[Extension] = {
             ("append_octets_max", "imap/command/capability.rs"),
             &["limits-append"],
         ),
-        row("STARTTLS", &[9051], BySession, ("", "imap/command/login.rs"), &["tls"]),
+        row("STARTTLS", &[9051], BySession, ("", "imap/command/starttls.rs"), &["tls"]),
         row("LOGINDISABLED", &[9051], BySession, ("", "imap/command/login.rs"), &["tls"]),
         row("AUTH=PLAIN", &[4616], BySession, ("", "wire/sasl.rs"), &["authenticate"]),
         row("AUTH=LOGIN", &[], BySession, ("", "wire/sasl.rs"), &["authenticate"]),

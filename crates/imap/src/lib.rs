@@ -3,6 +3,11 @@
 //! Invariants: no I/O, clock or random numbers; one command at a time, tagged answers in command
 //! order; a message body never sits whole in the machine; sequence numbers change only where
 //! RFC 9051 §5.5 lets them.
+//!
+//! Where things are: a command's grammar is in `command/` under its name, what it asks of the world
+//! in [`effect`], what it answers in [`reply`]; `session/` reads, waits and keeps order. To add an
+//! extension: a row in [`extensions`]; for a command, a file in `command/` and a row in its table;
+//! for what it does, an effect, performed in a file of `server/src/bridge/imap/`; transcripts.
 
 mod answer;
 mod command;

@@ -8,6 +8,7 @@
 
 mod fetch;
 mod search;
+mod server;
 mod string;
 mod structure;
 

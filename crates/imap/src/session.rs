@@ -303,9 +303,7 @@ impl Session {
     }
 
     fn bye(&mut self, text: &str) {
-        self.outbox.put(b"* BYE ");
-        self.outbox.put(text.as_bytes());
-        self.outbox.put(b"\r\n");
+        self.reply().bye(text);
         self.close();
     }
 

@@ -5,9 +5,11 @@ use std::{env, path::PathBuf, process::Command};
 /// `Err` says in one sentence what failed.
 pub type Outcome = Result<(), String>;
 
-/// The repository's folder.
+/// The repository's folder: the one that cargo runs this for, which is not the one that it was
+/// built in when working copies share a target folder.
 pub fn root() -> PathBuf {
-    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+    let manifest = PathBuf::from(manifest);
     manifest.ancestors().nth(2).map_or_else(|| PathBuf::from("."), Into::into)
 }
 

@@ -11,9 +11,7 @@ use std::fmt::Write as _;
 pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
     cursor.end()?;
     let list = capabilities(session);
-    session.put(b"* ");
-    session.put(list.as_bytes());
-    session.put(b"\r\n");
+    session.reply().capability(&list);
     Ok(Next::Answer(Answer::ok("CAPABILITY completed")))
 }
 

@@ -31,19 +31,14 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answe
             _ => {}
         }
     }
-    session.put(b"* ENABLED");
-    for (name, was, is) in [
+    let news = [
         ("CONDSTORE", before.condstore, enabled.condstore),
         ("QRESYNC", before.qresync, enabled.qresync),
         ("UTF8=ACCEPT", before.utf8, enabled.utf8),
         ("IMAP4rev2", before.rev2, enabled.rev2),
-    ] {
-        if is && !was {
-            session.put(b" ");
-            session.put(name.as_bytes());
-        }
-    }
-    session.put(b"\r\n");
+    ];
+    let news = news.into_iter().filter(|(_, was, is)| *is && !was);
+    session.reply().enabled_now(news.map(|(name, ..)| name));
     session.enable(enabled);
     Ok(Next::Answer(Answer::ok("ENABLE completed")))
 }

@@ -12,7 +12,7 @@ const FIELDS_MAX: usize = 30;
 /// `id = "ID" SP ("(" [string SP nstring *(SP string SP nstring)] ")" / nil)`
 pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
     let fields = parse(cursor)?;
-    session.put(b"* ID (\"name\" \"Palomar\")\r\n");
+    session.reply().id();
     if !fields.is_empty() {
         session.tell(Effect::Id(fields));
     }

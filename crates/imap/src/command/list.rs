@@ -5,6 +5,7 @@ use super::{Next, status};
 use crate::answer::{self, Answer};
 use crate::cursor::Cursor;
 use crate::effect::{Effect, Enabled};
+use crate::reply::ListLine;
 use crate::session::Session;
 use crate::types::{ListReturn, ListSelect, StatusItem};
 
@@ -66,7 +67,8 @@ pub fn run_lsub(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, 
 /// RFC 9051 §6.3.9: "An empty ("" string) mailbox name argument is a special request to return the
 /// hierarchy delimiter and the root name of the name given in the reference." That is always "".
 fn separator(session: &mut Session) -> Next {
-    session.put(b"* LIST (\\Noselect) \"/\" \"\"\r\n");
+    let attributes = &["\\Noselect"][..];
+    session.reply().list(&ListLine { attributes, separator: Some('/'), ..ListLine::default() });
     Next::Answer(Answer::ok("LIST completed"))
 }
 

@@ -1,11 +1,10 @@
-//! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3, RFC 7162 §3.1.8, §3.2.5), CLOSE (§6.4.1), UNSELECT
-//! (§6.4.2).
+//! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3, RFC 7162 §3.1.8, §3.2.5).
 
 use super::{Next, mailbox_argument};
 use crate::answer::Answer;
 use crate::cursor::Cursor;
 use crate::effect::Effect;
-use crate::session::{Session, State};
+use crate::session::Session;
 use crate::types::{QResync, SequenceSet, SetNumber};
 use mail::{ModSeq, UidValidity};
 
@@ -76,17 +75,4 @@ fn known_set(cursor: &mut Cursor<'_>) -> Result<SequenceSet, Answer> {
         }
     };
     if plain { Ok(set) } else { Err(Answer::syntax("Expected a set of known numbers")) }
-}
-
-/// `"CLOSE"`: expunges without telling, unless the mailbox was opened by EXAMINE.
-pub fn run_close(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
-    cursor.end()?;
-    let expunge = matches!(session.state(), State::Selected { read_only: false, .. });
-    Ok(Next::Leave { expunge, ok: "CLOSE completed" })
-}
-
-/// `"UNSELECT"`
-pub fn run_unselect(_: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
-    cursor.end()?;
-    Ok(Next::Leave { expunge: false, ok: "UNSELECT completed" })
 }

@@ -181,7 +181,7 @@ impl Session {
                 self.write_tagged(tag, &Answer::ok("UNAUTHENTICATE completed"), None);
             }
             Next::Logout => {
-                self.put(b"* BYE Logging out\r\n");
+                self.reply().bye("Logging out");
                 self.write_tagged(tag, &Answer::ok("LOGOUT completed"), None);
                 self.close();
             }

@@ -3,7 +3,7 @@
 
 use super::{Session, State};
 use crate::effect::Selected;
-use crate::reply::{decimal, mailbox_name};
+use crate::reply::{ListLine, decimal};
 
 impl Session {
     /// The untagged lines, and the state.
@@ -28,9 +28,9 @@ impl Session {
         self.put(selected.mailbox_id.as_bytes());
         self.put(b")] Mailbox id\r\n");
         if rev2 {
-            self.put(b"* LIST () \"/\" ");
-            mailbox_name(&mut self.outbox, &selected.mailbox, self.enabled);
-            self.put(b"\r\n");
+            let mailbox = selected.mailbox.as_str();
+            let line = ListLine { separator: Some('/'), mailbox, ..ListLine::default() };
+            self.reply().list(&line);
         }
         self.state = State::Selected {
             read_only: selected.read_only,
