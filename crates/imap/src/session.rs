@@ -424,6 +424,7 @@ impl Machine for Session {
             // What came before is still carried out.
             Event::Eof => self.eof = true,
             Event::TimedOut => self.end("Autologout: idle for too long"),
+            Event::Withdrawn => self.end("[CONTACTADMIN] Access was withdrawn"),
             Event::ShuttingDown => self.end("Server is going down, come back soon"),
             Event::News => self.news = true,
         }

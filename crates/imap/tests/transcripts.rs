@@ -13,7 +13,7 @@
 //! | `D: octets` | octets of messages that came with `AppendData`, escaped |
 //! | `O: outcome` | the answer to the effect (see [`Player::outcome`]); without one it is OK |
 //! | `R: response` | an untagged response before the outcome (see [`Player::respond`]) |
-//! | `@ event` | `tls`, `eof`, `timeout`, `shutdown`, `news`, `keepalive` |
+//! | `@ event` | `tls`, `eof`, `timeout`, `shutdown`, `withdrawn`, `news`, `keepalive` |
 //! | `X: step` | `StartTls` or `Close` |
 //! | `! option` | before all others: `tls-required`, `starttls`, `small`, `hide X`, … |
 //!
@@ -179,6 +179,7 @@ impl<'a> Player<'a> {
             }
             "@ eof" => self.session.event(Event::Eof),
             "@ timeout" => self.session.event(Event::TimedOut),
+            "@ withdrawn" => self.session.event(Event::Withdrawn),
             "@ shutdown" => self.session.event(Event::ShuttingDown),
             "@ news" => self.session.event(Event::News),
             "@ keepalive" => self.session.keep_alive(),

@@ -97,6 +97,8 @@ replies! {
     TOO_MANY_ERRORS = ERR "" "Too many errors, closing connection";
     /// HTTP and the like.
     NOT_POP3 = ERR "" "This is a mail server";
+    /// The login was withdrawn: the account is switched off or erased, or the token revoked.
+    WITHDRAWN = ERR "AUTH" "Access was withdrawn";
     /// Shutdown.
     GOING_DOWN = ERR "SYS/TEMP" "Server is going down";
 }

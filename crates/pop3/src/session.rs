@@ -183,7 +183,7 @@ impl Session {
     }
 
     pub(crate) fn begin_sasl(&mut self, mechanism: Mechanism, initial: Option<&[u8]>) {
-        let mut exchange = Box::new(Exchange::new(mechanism, self.exporter));
+        let mut exchange = Box::new(Exchange::new(mechanism, self.exporter).scoped("pop"));
         let turn = exchange.start(initial);
         self.turn(exchange, turn);
     }
@@ -386,6 +386,19 @@ impl Session {
         self.phase = Phase::Ask(Effect::Update { erase, seen }, Then::Updated { quit });
     }
 
+    /// Between commands it is said why; in the middle of an answer nothing can be said.
+    fn withdraw(&mut self) {
+        match self.phase {
+            Phase::Start | Phase::Command | Phase::Sasl(_) => self.close_with(reply::WITHDRAWN),
+            Phase::Ending { .. } | Phase::Closed => {}
+            Phase::Listing(..)
+            | Phase::Ask(..)
+            | Phase::Asked(_)
+            | Phase::Drained(..)
+            | Phase::StartTls => self.phase = Phase::Ending { quit: false },
+        }
+    }
+
     fn greet(&mut self) {
         // No `<…>`: it would offer APOP (RFC 1939 §7).
         let text = format!("+OK {} Palomar POP3 is ready", self.options.host_name);
@@ -481,6 +494,7 @@ impl Machine for Session {
             // messages or sending any response to the client".
             Event::TimedOut => self.phase = Phase::Ending { quit: false },
             Event::ShuttingDown => self.stopping = true,
+            Event::Withdrawn => self.withdraw(),
             Event::News => {}
         }
     }

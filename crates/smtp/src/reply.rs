@@ -55,6 +55,8 @@ replies! {
     TIMED_OUT = 421 "4.4.2" "Timeout, closing connection";
     /// Shutdown.
     GOING_DOWN = 421 "4.3.2" "Service shutting down";
+    /// The login was withdrawn: the account is switched off or erased, or the token revoked.
+    WITHDRAWN = 421 "4.7.0" "Access was withdrawn, closing connection";
     /// Too many errors.
     TOO_MANY_ERRORS = 421 "4.7.0" "Too many errors, closing connection";
     /// The store failed.

@@ -541,6 +541,10 @@ impl Machine for Session {
             Event::Eof => self.eof = true,
             Event::TimedOut => self.close_with(reply::TIMED_OUT),
             Event::ShuttingDown => self.stopping = true,
+            Event::Withdrawn => {
+                self.ask = None;
+                self.close_with(reply::WITHDRAWN);
+            }
             Event::News => {}
         }
     }

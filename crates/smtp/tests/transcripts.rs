@@ -62,7 +62,7 @@ impl transcript::World for World {
     fn answer(&mut self, session: &mut Session, effect: Effect, outcome: Option<&str>) {
         let outcome_of = |word: Option<&str>| word.map_or(Ok(()), verdict);
         match effect {
-            Effect::Auth(Ask::Password { .. }) => session.auth(match outcome {
+            Effect::Auth(Ask::Password { .. } | Ask::Token { .. }) => session.auth(match outcome {
                 Some(_) => Answer::Refused(Refusal::Credentials),
                 None => Answer::Accepted { login: "ana@example.test".to_owned() },
             }),

@@ -39,6 +39,14 @@ pub enum Ask {
         /// The password, SASLprepared.
         password: Secret,
     },
+    /// Is this a token of ours, for this protocol, of the account `authzid` (empty: whose it is)?
+    /// Answered by [`Answer::Accepted`] or [`Answer::Refused`].
+    Token {
+        /// Whom to act as; empty for whose it is.
+        authzid: String,
+        /// The token.
+        token: Secret,
+    },
     /// The SCRAM-SHA-256 keys of this login, and 18 random octets for the server's nonce.
     /// Always answered by [`Answer::Scram`]: unknown logins get keys made up from a secret, so
     /// that they look like known ones.
@@ -76,7 +84,7 @@ pub struct ScramKeys {
 pub enum Refusal {
     /// Wrong name or password: which, is not told.
     Credentials,
-    /// Right, but this login may not act as that one.
+    /// Right, but this login may not act as that one, or this token is for other protocols.
     Authorization,
     /// The account is switched off.
     Disabled,

@@ -61,6 +61,9 @@ pub enum Event {
     TimedOut,
     /// The server is going down: finish the command at hand, say goodbye, close.
     ShuttingDown,
+    /// Who logged in may do so no longer: the account was switched off or erased, or what it logged
+    /// in with was revoked. Say so and close; nothing more is carried out.
+    Withdrawn,
     /// The bridge has news for a waiting session (new mail); the machine may ask for it.
     News,
 }

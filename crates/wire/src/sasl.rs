@@ -1,15 +1,18 @@
-//! SASL exchanges (RFC 4422), one for all protocols: PLAIN (RFC 4616), LOGIN, SCRAM-SHA-256 and
-//! SCRAM-SHA-256-PLUS.
+//! SASL exchanges (RFC 4422), one for all protocols: PLAIN (RFC 4616), LOGIN, SCRAM-SHA-256,
+//! SCRAM-SHA-256-PLUS, OAUTHBEARER (RFC 7628) and XOAUTH2.
 //!
 //! A protocol machine decodes base64, `=` and `*` as its RFC says, and takes the [`Turn`]s: it
 //! sends challenges, asks [`Ask`]s through its own effect, and words the end itself. Responses come
 //! in decoded. Nothing here checks a password.
 
+mod bearer;
 mod scram;
 
 use crate::auth::{Answer, Ask, Refusal, Secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+pub use bearer::TOKEN_OCTETS_MAX;
+use bearer::{Fault, Presented};
 use scram::{Binding, Challenge, ClientFirst};
 
 /// Octets of one decoded response: a password and two names.
@@ -26,6 +29,10 @@ pub enum Mechanism {
     ScramSha256,
     /// `SCRAM-SHA-256-PLUS`
     ScramSha256Plus,
+    /// `OAUTHBEARER`
+    OAuthBearer,
+    /// `XOAUTH2` (Google's), for clients that know nothing newer.
+    XOAuth2,
 }
 
 impl Mechanism {
@@ -37,6 +44,8 @@ impl Mechanism {
             Self::Login => "LOGIN",
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Self::OAuthBearer => "OAUTHBEARER",
+            Self::XOAuth2 => "XOAUTH2",
         }
     }
 
@@ -47,12 +56,21 @@ impl Mechanism {
             Mechanism::Plain,
             Mechanism::Login,
             Mechanism::ScramSha256,
+            Mechanism::OAuthBearer,
+            Mechanism::XOAuth2,
             Mechanism::ScramSha256Plus,
         ];
         match ALL {
             [others @ .., _] if !exporter => others,
             _ => ALL,
         }
+    }
+
+    /// The mechanisms of a connection without TLS, where logins are allowed in clear: no tokens
+    /// (RFC 7628 §3: "TLS MUST be used for OAUTHBEARER").
+    #[must_use]
+    pub const fn offered_in_clear() -> &'static [Self] {
+        &[Self::Plain, Self::Login, Self::ScramSha256]
     }
 
     /// By its name in any case, if it is offered.
@@ -93,6 +111,7 @@ pub enum Turn {
 pub struct Exchange {
     mechanism: Mechanism,
     exporter: Option<[u8; 32]>,
+    scope: &'static str,
     stage: Stage,
 }
 
@@ -112,6 +131,8 @@ enum Stage {
     Unproven,
     /// The client has to take note of the server's last message.
     Note(String),
+    /// The client was told why its token is not taken, and has to answer (RFC 7628 §3.2.3).
+    Dismissed(Failure),
     Over,
 }
 
@@ -119,7 +140,14 @@ impl Exchange {
     /// Begins. `exporter` is the channel binding of the connection (RFC 9266), if it has one.
     #[must_use]
     pub const fn new(mechanism: Mechanism, exporter: Option<[u8; 32]>) -> Self {
-        Self { mechanism, exporter, stage: Stage::First }
+        Self { mechanism, exporter, scope: "", stage: Stage::First }
+    }
+
+    /// The scope that a token must have here: told to clients whose token has not.
+    #[must_use]
+    pub const fn scoped(mut self, scope: &'static str) -> Self {
+        self.scope = scope;
+        self
     }
 
     /// The first turn, with the initial response if the client sent one (RFC 4959, RFC 4954 §4).
@@ -143,6 +171,10 @@ impl Exchange {
             (Stage::First, Mechanism::ScramSha256 | Mechanism::ScramSha256Plus) => {
                 self.scram_first(response)
             }
+            (Stage::First, Mechanism::OAuthBearer) => Some(self.token(bearer::parse(response))),
+            (Stage::First, Mechanism::XOAuth2) => Some(self.token(bearer::parse_google(response))),
+            // Whatever the answer is: RFC 7628 §3.2.3 asks for %x01, XOAUTH2 for nothing.
+            (Stage::Dismissed(failure), _) => Some(self.fail(failure)),
             (Stage::Password(login), _) => self.password(login, String::new(), response),
             (Stage::Proof(challenge), _) => self.scram_final(&challenge, response),
             (Stage::Note(login), _) if response.is_empty() => Some(Turn::Accepted { login }),
@@ -168,7 +200,7 @@ impl Exchange {
                 self.stage = Stage::Note(login);
                 Turn::Challenge(last.into_bytes())
             }
-            (_, Answer::Refused(refusal)) => self.fail(Failure::Refused(refusal)),
+            (_, Answer::Refused(refusal)) => self.refused(refusal),
             // An answer that does not fit the question is a mistake of ours.
             (_, Answer::Accepted { .. } | Answer::Scram { .. }) => {
                 self.fail(Failure::Refused(Refusal::Unavailable))
@@ -204,6 +236,31 @@ impl Exchange {
         self.stage = Stage::Verdict(None);
         let password = prepare_password(password);
         Some(Turn::Ask(Ask::Password { login, authzid, password }))
+    }
+
+    fn token(&mut self, presented: Option<Presented>) -> Turn {
+        let Some(Presented { authzid, token }) = presented else {
+            return self.dismiss(Fault::Request, Failure::Malformed);
+        };
+        self.stage = Stage::Verdict(None);
+        Turn::Ask(Ask::Token { authzid, token })
+    }
+
+    fn refused(&mut self, refusal: Refusal) -> Turn {
+        let failure = Failure::Refused(refusal);
+        let bearer = matches!(self.mechanism, Mechanism::OAuthBearer | Mechanism::XOAuth2);
+        match Fault::of(refusal).filter(|_| bearer) {
+            Some(fault) => self.dismiss(fault, failure),
+            None => self.fail(failure),
+        }
+    }
+
+    /// RFC 7628 §3.2.2: the reason is a challenge, because an outcome cannot carry it.
+    fn dismiss(&mut self, fault: Fault, failure: Failure) -> Turn {
+        let google = self.mechanism == Mechanism::XOAuth2;
+        let reason = if google { fault.json_google(self.scope) } else { fault.json(self.scope) };
+        self.stage = Stage::Dismissed(failure);
+        Turn::Challenge(reason.into_bytes())
     }
 
     fn scram_first(&mut self, message: &[u8]) -> Option<Turn> {
@@ -348,9 +405,69 @@ mod tests {
         assert_eq!(exchange.respond(b""), Turn::Failed(Failure::Malformed));
     }
 
+    fn token_ask(authzid: &str) -> Turn {
+        let token = Secret::new(b"t0k3n".to_vec());
+        Turn::Ask(Ask::Token { authzid: authzid.to_owned(), token })
+    }
+
+    #[test]
+    fn bearer_that_is_right() {
+        let login = "ana@example.test".to_owned();
+        let mut exchange = Exchange::new(Mechanism::OAuthBearer, None);
+        let message = b"n,a=ana,\x01auth=Bearer t0k3n\x01\x01";
+        assert_eq!(exchange.start(Some(message)), token_ask("ana"));
+        assert_eq!(exchange.answered(accepted()), Turn::Accepted { login: login.clone() });
+        let mut exchange = Exchange::new(Mechanism::XOAuth2, None);
+        assert_eq!(exchange.start(None), Turn::Challenge(Vec::new()));
+        let message = b"user=ana\x01auth=Bearer t0k3n\x01\x01";
+        assert_eq!(exchange.respond(message), token_ask("ana"));
+        assert_eq!(exchange.answered(accepted()), Turn::Accepted { login });
+    }
+
+    /// RFC 7628 §3.2.2, §3.2.3.
+    #[test]
+    fn bearer_that_is_wrong_hears_why_and_answers() {
+        let told = |mechanism, message: &[u8], refusal| {
+            let mut exchange = Exchange::new(mechanism, None).scoped("imap");
+            exchange.start(Some(message));
+            let Turn::Challenge(reason) = exchange.answered(Answer::Refused(refusal)) else {
+                panic!("no reason");
+            };
+            let dummy: &[u8] = if mechanism == Mechanism::OAuthBearer { b"\x01" } else { b"" };
+            assert_eq!(exchange.respond(dummy), Turn::Failed(Failure::Refused(refusal)));
+            // Over is over.
+            assert_eq!(exchange.respond(dummy), Turn::Failed(Failure::Malformed));
+            String::from_utf8(reason).unwrap()
+        };
+        let bearer =
+            |refusal| told(Mechanism::OAuthBearer, b"n,,\x01auth=Bearer t\x01\x01", refusal);
+        let invalid = r#"{"status":"invalid_token","scope":"imap"}"#;
+        assert_eq!(bearer(Refusal::Credentials), invalid);
+        assert_eq!(bearer(Refusal::Disabled), invalid);
+        let scope = r#"{"status":"insufficient_scope","scope":"imap"}"#;
+        assert_eq!(bearer(Refusal::Authorization), scope);
+        let google =
+            told(Mechanism::XOAuth2, b"user=a\x01auth=Bearer t\x01\x01", Refusal::Credentials);
+        assert_eq!(google, r#"{"status":"401","schemes":"bearer","scope":"imap"}"#);
+    }
+
+    #[test]
+    fn bearer_that_is_malformed_or_cannot_be_checked() {
+        let mut exchange = Exchange::new(Mechanism::OAuthBearer, None).scoped("pop");
+        let reason = br#"{"status":"invalid_request","scope":"pop"}"#.to_vec();
+        assert_eq!(exchange.start(Some(b"\x01")), Turn::Challenge(reason));
+        assert_eq!(exchange.respond(b"\x01"), Turn::Failed(Failure::Malformed));
+        for refusal in [Refusal::Unavailable, Refusal::TooMany] {
+            let mut exchange = Exchange::new(Mechanism::OAuthBearer, None);
+            exchange.start(Some(b"n,,\x01auth=Bearer t\x01\x01"));
+            let failed = Turn::Failed(Failure::Refused(refusal));
+            assert_eq!(exchange.answered(Answer::Refused(refusal)), failed);
+        }
+    }
+
     #[test]
     fn offers() {
-        assert_eq!(Mechanism::offered(false).len(), 3);
+        assert_eq!(Mechanism::offered(false).len(), 5);
         assert_eq!(Mechanism::parse("scram-sha-256-plus", false), None);
         let plus = Some(Mechanism::ScramSha256Plus);
         assert_eq!(Mechanism::parse("scram-sha-256-plus", true), plus);

@@ -10,7 +10,7 @@
 //! | `S> text` | the server says this and ends without ending the line |
 //! | `E: effect` | the machine asks this, as `Debug` writes it |
 //! | `O: outcome` | the answer to the effect asked last; without it, what [`World`] likes |
-//! | `@ event` | `tls`, `tls 1.2` (no channel binding), `eof`, `timeout`, `shutdown`, `news` |
+//! | `@ event` | `tls`, `tls 1.2` (no channel binding), `eof`, `timeout`, `shutdown`, `withdrawn`, `news` |
 //! | `X: step` | `StartTls` or `Close` |
 //! | `! option` | before all others: for [`World::begin`] |
 //! | `# text` | a remark |
@@ -214,6 +214,7 @@ impl<'a, W: World> Player<'a, W> {
             "@ eof" => Event::Eof,
             "@ timeout" => Event::TimedOut,
             "@ shutdown" => Event::ShuttingDown,
+            "@ withdrawn" => Event::Withdrawn,
             "@ news" => Event::News,
             other => panic!("unknown event: {other}"),
         };

@@ -28,12 +28,16 @@ impl Session {
 
     /// Mechanisms to be shown.
     pub(crate) fn mechanisms(&self) -> &'static [Mechanism] {
-        Mechanism::offered(self.exporter().is_some())
+        match &self.security {
+            Some(security) => Mechanism::offered(security.exporter.is_some()),
+            None => Mechanism::offered_in_clear(),
+        }
     }
 
     pub(super) fn begin_sasl(&mut self, tag: &str, name: &str, initial: Option<&[u8]>) {
         let exporter = self.exporter();
         let mechanism = Mechanism::parse(name, exporter.is_some())
+            .filter(|mechanism| self.mechanisms().contains(mechanism))
             .filter(|mechanism| !self.is_hidden(&format!("AUTH={}", mechanism.name())));
         let Some(mechanism) = mechanism else {
             self.finish(tag, &answer::UNKNOWN_MECHANISM, None);
@@ -51,7 +55,7 @@ impl Session {
                 }
             },
         };
-        let exchange = Exchange::new(mechanism, exporter);
+        let exchange = Exchange::new(mechanism, exporter).scoped("imap");
         let mut sasl = Box::new(Sasl { tag: tag.into(), exchange });
         let turn = sasl.exchange.start(initial.as_deref());
         self.turn(sasl, turn);

@@ -39,7 +39,7 @@ fn begin(session: &mut Session, argument: &str) {
             }
         },
     };
-    let mut exchange = Box::new(Exchange::new(mechanism, session.exporter));
+    let mut exchange = Box::new(Exchange::new(mechanism, session.exporter).scoped("smtp"));
     let turn = exchange.start(initial.as_deref());
     session.turn(exchange, turn);
 }

@@ -76,7 +76,7 @@ impl ClientFirst {
 }
 
 /// `saslname`: `=2C` for `,` and `=3D` for `=`, then SASLprep.
-fn sasl_name(text: &str) -> Option<String> {
+pub(super) fn sasl_name(text: &str) -> Option<String> {
     let mut name = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('=') {
