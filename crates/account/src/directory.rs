@@ -3,6 +3,7 @@
 
 mod entry;
 mod people;
+mod tokens;
 
 pub use crate::password::{SCRAM_ITERATIONS, SCRAM_SALT_OCTETS};
 use crate::{
@@ -13,12 +14,15 @@ use crate::{
     seal::{Kind, Seal},
 };
 use bytes::Bytes;
-pub use entry::{AccountInfo, Credentials, Recipient};
+pub use entry::{AccountInfo, Credentials, Proof, Recipient};
 use entry::{Entry, info};
 use mail::{AccountId, Address, Domain};
 use std::{
     collections::BTreeSet,
     sync::{Arc, OnceLock},
+};
+pub use tokens::{
+    NewToken, Scopes, TOKEN_NAME_OCTETS_MAX, TOKEN_USE_SECONDS, TOKENS_MAX, Token, TokenId,
 };
 
 /// The directory's own account.

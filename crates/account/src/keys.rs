@@ -14,6 +14,7 @@ pub(crate) mod tag {
     pub const THREAD: u8 = b'H';
     pub const INDEX: u8 = b'I';
     pub const KEYWORD: u8 = b'K';
+    pub const TOKEN: u8 = b'L';
     pub const MAILBOX: u8 = b'M';
     pub const NUMBERS: u8 = b'N';
     pub const ERASING: u8 = b'O';
@@ -155,6 +156,23 @@ pub(crate) fn segment_of(blob: u64) -> Option<u32> {
     let number = blob.checked_sub(SEGMENTS_FROM)? >> CHUNK_BITS;
     u32::try_from(number).ok()
 }
+/// Directory: a token of an account, by its hash.
+pub(crate) fn token(account: u32, hash: &[u8; 32]) -> Bytes {
+    [&[tag::TOKEN][..], &account.to_be_bytes(), hash].concat().into()
+}
+/// Directory: all tokens of an account: from, to.
+pub(crate) fn tokens(account: u32) -> (Bytes, Bytes) {
+    let from = Key::new(tag::TOKEN, &[&account.to_be_bytes()]);
+    let to = match account.checked_add(1) {
+        Some(next) => Key::new(tag::TOKEN, &[&next.to_be_bytes()]),
+        None => Key::new(tag::TOKEN + 1, &[]),
+    };
+    (from.bytes(), to.bytes())
+}
+/// The hash in a token's key.
+pub(crate) fn token_of(key: &[u8]) -> Option<[u8; 32]> {
+    key.get(5..)?.try_into().ok()
+}
 /// All keys of a tag: from, to.
 pub(crate) fn all(tag: u8) -> (Bytes, Bytes) {
     (Key::new(tag, &[]).bytes(), Key::new(tag + 1, &[]).bytes())
@@ -202,6 +220,10 @@ mod tests {
         assert_eq!(mailbox_and_commit_of(&rest(expunged(3, 9))), Some((3, 9)));
         assert_eq!(trash_of(&rest(trash(3, 9))), Some((3, 9)));
         assert_eq!(number(&rest(keyword(7))), Some(7));
+        assert_eq!(token_of(&token(7, &[9; 32])), Some([9; 32]));
+        let (from, to) = tokens(u32::MAX);
+        let last = token(u32::MAX, &[255; 32]);
+        assert!(from < last && last < to && tokens(7).1 == tokens(8).0);
         assert_eq!((pair(b"1234567"), number(b"123")), (None, None));
         assert_eq!(segment_of(segment_chunk(u32::MAX, 9)), Some(u32::MAX));
         assert_eq!((segment_of(segment_chunk(0, 0)), segment_of(u32::MAX.into())), (Some(0), None));

@@ -26,7 +26,7 @@ pub(crate) struct Kept {
     pub server_key: [u8; 32],
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Error> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut octets = [0; N];
     rand::fill(&mut octets).map_err(|_| Error::Damaged("no random numbers".into()))?;
     Ok(octets)

@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     Subject = 10,
     /// A chunk of the full-text index.
     Segment = 11,
+    /// Of the directory.
+    Token = 12,
 }
 
 /// An account's key, ready for use.

@@ -26,6 +26,17 @@ pub enum Recipient {
     Elsewhere,
 }
 
+/// What a login was made with. Nobody can log in by it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Proof {
+    /// The account's password; its salt, which is another one with each new password.
+    Password([u8; 16]),
+    /// An app password, by its hash.
+    App([u8; 32]),
+    /// A token, by its id.
+    Token(super::TokenId),
+}
+
 /// What is needed to check a login. Hidden from logs.
 #[derive(Clone)]
 pub struct Credentials {
@@ -49,12 +60,29 @@ impl Credentials {
     pub fn disabled(&self) -> bool {
         self.person.disabled
     }
-    /// Whether this is the password or an app password. Takes tens of milliseconds of CPU
-    /// (argon2): call it where blocking is allowed.
+    /// Whether this is the password or an app password, and which. Takes tens of milliseconds of
+    /// CPU (argon2): call it where blocking is allowed.
     #[must_use]
-    pub fn verify(&self, password: &[u8]) -> bool {
+    pub fn verify(&self, password: &[u8]) -> Option<Proof> {
         let hash = password::app_hash(password);
-        self.person.apps.iter().any(|app| app.hash == hash) || self.person.password.verify(password)
+        if self.person.apps.iter().any(|app| app.hash == hash) {
+            return Some(Proof::App(hash));
+        }
+        self.person.password.verify(password).then(|| self.main())
+    }
+    /// The proof of who knows the password itself.
+    #[must_use]
+    pub fn main(&self) -> Proof {
+        Proof::Password(self.person.password.salt)
+    }
+    /// Whether what a login was made with would still do. A token is looked up in its own place.
+    #[must_use]
+    pub fn holds(&self, proof: &Proof) -> bool {
+        match proof {
+            Proof::Password(salt) => self.person.password.salt == *salt,
+            Proof::App(hash) => self.person.apps.iter().any(|app| app.hash == *hash),
+            Proof::Token(_) => true,
+        }
     }
     /// Takes the time that [`Credentials::verify`] takes, for a login that nobody has.
     pub fn verify_nobody(password: &[u8]) {

@@ -102,11 +102,12 @@ impl Directory {
         let id = loop {
             let head = self.head(&mut tries).await?;
             let (id, person) = self.of(address).await?;
-            let puts = vec![
+            let mut puts = vec![
                 (keys::address(&person.address.fold()), None),
                 (keys::person(id.0).bytes(), None),
                 (keys::erasing(id.0).bytes(), Some(Bytes::new())),
             ];
+            puts.extend(self.without_tokens(id).await?);
             if self.won(head, puts).await? {
                 break id;
             }
@@ -114,7 +115,7 @@ impl Directory {
         self.erase(id).await
     }
 
-    async fn of(&self, address: &Address) -> Result<(AccountId, Person), Error> {
+    pub(super) async fn of(&self, address: &Address) -> Result<(AccountId, Person), Error> {
         let Some(Entry::Account(id)) = self.entry(address).await? else {
             return Err(Refused::NoSuchEntry.into());
         };
