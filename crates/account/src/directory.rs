@@ -202,6 +202,15 @@ impl Directory {
         Ok(person.map(|person| Credentials { account, person: Arc::new(person) }))
     }
 
+    /// What is needed to check logins of an account.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn credentials_of(&self, account: AccountId) -> Result<Option<Credentials>, Error> {
+        let person = self.person(account).await?;
+        Ok(person.map(|person| Credentials { account, person: Arc::new(person) }))
+    }
+
     /// Whether an account may send as an address: its own (with any +tag) and aliases naming it.
     ///
     /// # Errors

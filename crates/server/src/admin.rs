@@ -11,6 +11,7 @@ mod index;
 mod mailboxes;
 mod perform;
 pub mod socket;
+mod token;
 
 pub use perform::Admin;
 
@@ -69,6 +70,23 @@ pub enum Request {
         address: String,
     },
     AppPasswordRemove {
+        address: String,
+        name: String,
+    },
+    /// The token comes back, this once.
+    TokenAdd {
+        address: String,
+        name: String,
+        /// `imap`, `pop`, `smtp`; all of them when none is named.
+        scopes: Vec<String>,
+        /// Seconds from now; for ever when absent.
+        expires_seconds: Option<u64>,
+    },
+    TokenList {
+        address: String,
+    },
+    /// Ends the sessions that were begun with it.
+    TokenRevoke {
         address: String,
         name: String,
     },
@@ -151,6 +169,8 @@ pub enum Reply {
     Aliases(Vec<AliasRow>),
     AppPassword { name: String, password: String },
     AppPasswords(Vec<AppPasswordRow>),
+    Token { name: String, token: String },
+    Tokens(Vec<TokenRow>),
     Mailboxes(Vec<MailboxRow>),
     Imported { imported: u32, known: u32 },
     Exported(Exported),
@@ -214,6 +234,21 @@ pub struct AppPasswordRow {
     pub name: String,
     /// Seconds since 1970 UTC.
     pub made: i64,
+}
+
+/// A token.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct TokenRow {
+    pub name: String,
+    /// `imap`, `pop`, `smtp`.
+    pub scopes: Vec<String>,
+    /// Seconds since 1970 UTC, as the other times.
+    pub made: i64,
+    /// `None`: never.
+    pub expires: Option<i64>,
+    /// The day, its first second; `None`: never.
+    pub used: Option<i64>,
 }
 
 /// A mailbox.

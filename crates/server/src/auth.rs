@@ -5,19 +5,20 @@
 //! password from an address that did not fail is never slowed. No password and no key is logged.
 
 mod cache;
+mod open;
 mod slowdown;
+mod token;
+
+pub use open::{Access, Session};
 
 use crate::{admission::Admission, context::Peer, metrics::Metrics};
-use account::{Accounts, Credentials};
+use account::{Accounts, Credentials, directory::Proof};
 use aws_lc_rs::{hmac, rand};
 use cache::Verified;
-use hashbrown::HashMap;
 use mail::AccountId;
+use open::Open;
 use slowdown::Slowdown;
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::sleep};
 use wire::auth::{Answer, Ask, Refusal, ScramKeys, Secret};
 
@@ -41,47 +42,6 @@ pub struct Authenticator {
     open: Arc<Open>,
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
-}
-
-/// Logged-in connections of each account.
-#[derive(Default)]
-struct Open {
-    counts: Mutex<HashMap<AccountId, u32>>,
-}
-
-/// An account's place among its connections; given back when dropped.
-pub struct Session {
-    /// The account.
-    pub account: Arc<account::Account>,
-    /// Its main address.
-    pub address: mail::Address,
-    open: Arc<Open>,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.open.leave(self.account.id());
-    }
-}
-
-impl Open {
-    fn enter(&self, id: AccountId, max: u32) -> bool {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = counts.entry(id).or_insert(0);
-        let room = *here < max;
-        *here += u32::from(room);
-        room
-    }
-
-    fn leave(&self, id: AccountId) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(here) = counts.get_mut(&id) {
-            *here = here.saturating_sub(1);
-            if *here == 0 {
-                counts.remove(&id);
-            }
-        }
-    }
 }
 
 /// A login at hand, for checks and logs.
@@ -142,6 +102,11 @@ impl Authenticator {
                 let outcome = self.password(&attempt, password).await;
                 self.conclude(&attempt, outcome).await
             }
+            Ask::Token { authzid, token } => {
+                let attempt = attempt(authzid, String::new());
+                let outcome = self.token(&attempt, token).await;
+                self.conclude(&attempt, outcome).await
+            }
             Ask::ScramEnded { login, authzid, proven } => {
                 let attempt = attempt(login, authzid);
                 let outcome = self.scram_ended(&attempt, proven).await;
@@ -162,9 +127,9 @@ impl Authenticator {
     async fn password(&self, attempt: &Attempt<'_>, password: Secret) -> Outcome {
         let credentials = self.credentials(attempt).await?;
         if let Some(credentials) = &credentials
-            && self.verified.knows(&attempt.login, &password, credentials)
+            && let Some(proof) = self.verified.knows(&attempt.login, &password, credentials)
         {
-            return self.admit(attempt, credentials).await;
+            return self.admit(attempt, credentials, (proof, None)).await;
         }
         sleep(self.slowdown.before(attempt.peer, &attempt.login)).await;
         let Ok(_permit) = Arc::clone(&self.hashing).acquire_owned().await else {
@@ -172,24 +137,18 @@ impl Authenticator {
         };
         let checked = spawn_blocking(move || match credentials {
             Some(credentials) => {
-                let right = credentials.verify(password.reveal());
-                (right, Some(credentials), password)
+                let proof = credentials.verify(password.reveal());
+                (proof.map(|proof| (proof, credentials)), password)
             }
             None => {
                 Credentials::verify_nobody(password.reveal());
-                (false, None, password)
+                (None, password)
             }
         });
-        let Ok((right, credentials, password)) = checked.await else {
-            return Err(Refusal::Unavailable);
-        };
-        match credentials {
-            Some(credentials) if right => {
-                self.verified.remember(&attempt.login, &password, &credentials);
-                self.admit(attempt, &credentials).await
-            }
-            _ => Err(Refusal::Credentials),
-        }
+        let Ok((right, password)) = checked.await else { return Err(Refusal::Unavailable) };
+        let Some((proof, credentials)) = right else { return Err(Refusal::Credentials) };
+        self.verified.remember(&attempt.login, &password, (&credentials, proof));
+        self.admit(attempt, &credentials, (proof, None)).await
     }
 
     async fn scram(&self, attempt: &Attempt<'_>) -> Answer {
@@ -230,13 +189,21 @@ impl Authenticator {
     async fn scram_ended(&self, attempt: &Attempt<'_>, proven: bool) -> Outcome {
         sleep(self.slowdown.before(attempt.peer, &attempt.login)).await;
         match self.credentials(attempt).await? {
-            Some(credentials) if proven => self.admit(attempt, &credentials).await,
+            Some(credentials) if proven => {
+                self.admit(attempt, &credentials, (credentials.main(), None)).await
+            }
             _ => Err(Refusal::Credentials),
         }
     }
 
-    /// The password is right; may this login come in?
-    async fn admit(&self, attempt: &Attempt<'_>, credentials: &Credentials) -> Outcome {
+    /// The password or token is right; may this login come in? `lasts` is how long a token is good
+    /// for.
+    async fn admit(
+        &self,
+        attempt: &Attempt<'_>,
+        credentials: &Credentials,
+        (proof, lasts): (Proof, Option<Duration>),
+    ) -> Outcome {
         let address = credentials.address();
         let as_whom = attempt.authzid.trim().to_lowercase();
         let itself = as_whom.is_empty()
@@ -253,11 +220,48 @@ impl Authenticator {
             self.metrics.error("account");
             Refusal::Unavailable
         })?;
-        if !self.open.enter(account.id(), self.limits.connections_per_account_max) {
+        let access = Access::new(proof, lasts);
+        if !self.open.enter(account.id(), &access, self.limits.connections_per_account_max) {
             return Err(Refusal::TooMany);
         }
         let open = Arc::clone(&self.open);
-        Ok(Session { account, address: address.clone(), open })
+        let session = Session { account, address: address.clone(), access, open };
+        // Looked at once more now that it would be ended: it may have been withdrawn meanwhile.
+        match self.holds(attempt.accounts, session.account.id(), &proof).await {
+            Ok(true) => Ok(session),
+            Ok(false) => Err(Refusal::Credentials),
+            Err(_) => Err(Refusal::Unavailable),
+        }
+    }
+
+    /// Whether a login that was made with this would still be let in.
+    async fn holds(
+        &self,
+        accounts: &Accounts,
+        id: AccountId,
+        proof: &Proof,
+    ) -> Result<bool, account::Error> {
+        let directory = accounts.directory();
+        let credentials = match proof {
+            Proof::Token(token) => {
+                directory.token_by_id(id, *token).await?.map(|(credentials, _)| credentials)
+            }
+            Proof::Password(_) | Proof::App(_) => directory.credentials_of(id).await?,
+        };
+        Ok(credentials.is_some_and(|found| !found.disabled() && found.holds(proof)))
+    }
+
+    /// Ends the sessions of an account whose logins would not be let in any more: after it was
+    /// switched off or erased, and after a password or a token of it was changed or revoked.
+    pub async fn review(&self, accounts: &Accounts, id: AccountId) {
+        for access in self.open.of(id) {
+            match self.holds(accounts, id, &access.proof).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => tracing::error!(account = %id, %error, "directory"),
+            }
+            access.withdraw();
+        }
     }
 
     /// Counts, slows down, logs, answers.

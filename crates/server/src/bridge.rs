@@ -1,6 +1,7 @@
 //! Bridges: the only places that know both a protocol and the account.
 
-use std::future::Future;
+use crate::auth::Access;
+use std::{future::Future, sync::Arc};
 use wire::Machine;
 
 pub mod imap;
@@ -24,4 +25,10 @@ pub trait Bridge: Send {
     /// Ready when the waiting machine should hear [`wire::Event::News`]. Cancel-safe. Never ready
     /// while nothing is to be told (POP3, SMTP: never).
     fn news(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// The login, if there is one: once it is withdrawn, the machine hears
+    /// [`wire::Event::Withdrawn`] and nothing more is performed.
+    fn access(&self) -> Option<&Arc<Access>> {
+        None
+    }
 }

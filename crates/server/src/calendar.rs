@@ -49,12 +49,18 @@ pub fn asctime(seconds: i64) -> String {
     )
 }
 
+/// `2026-11-23`
+#[must_use]
+pub fn day(seconds: i64) -> String {
+    let (year, month, day) = date(seconds.div_euclid(86_400));
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// `2026-11-23 08:30`
 #[must_use]
 pub fn short(seconds: i64) -> String {
-    let (year, month, day) = date(seconds.div_euclid(86_400));
     let time = seconds.rem_euclid(86_400);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", time / 3600, time / 60 % 60)
+    format!("{} {:02}:{:02}", day(seconds), time / 3600, time / 60 % 60)
 }
 
 /// Reads the date of an mbox separator: `Sat Jan  3 01:05:34 1996`, with or without seconds, and

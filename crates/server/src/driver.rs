@@ -19,7 +19,7 @@ use prometheus_client::metrics::counter::Counter;
 use std::{
     cell::RefCell,
     fmt,
-    future::poll_fn,
+    future::{pending, poll_fn},
     io,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -100,6 +100,8 @@ pub struct Driver<B: Bridge, S> {
     /// Nothing that is in the outbox is older than this.
     drained: Instant,
     told_shutdown: bool,
+    /// The machine knows that its login is withdrawn.
+    told_withdrawn: bool,
     /// Nothing more can come, or nothing more is waited for: the next wait closes.
     ending: bool,
 }
@@ -111,6 +113,7 @@ enum Woke {
     News,
     TimedOut,
     ShuttingDown,
+    Withdrawn,
 }
 
 impl<B, S> Driver<B, S>
@@ -136,6 +139,7 @@ where
             answered: false,
             drained: Instant::now(),
             told_shutdown: false,
+            told_withdrawn: false,
             ending: false,
         }
     }
@@ -164,7 +168,15 @@ where
         if octets >= OUTBOX_OCTETS_HIGH || old {
             self.drain().await.map_err(Ended::Lost)?;
         }
+        if self.bridge.access().is_some_and(|access| access.is_withdrawn()) {
+            self.tell_withdrawn();
+        }
         match self.machine.step() {
+            // Cut in the middle of a command: its goodbye is said between commands only.
+            Step::Ask(_) if self.told_withdrawn => {
+                self.drain().await.map_err(Ended::Lost)?;
+                Ok(false)
+            }
             Step::Ask(effect) => {
                 self.answered = true;
                 // Boxed: an idle connection does not carry the room of the largest command.
@@ -189,6 +201,14 @@ where
                 self.drain().await.map_err(Ended::Lost)?;
                 Ok(false)
             }
+        }
+    }
+
+    fn tell_withdrawn(&mut self) {
+        if !self.told_withdrawn {
+            self.told_withdrawn = true;
+            self.ending = true;
+            self.machine.event(Event::Withdrawn);
         }
     }
 
@@ -230,6 +250,7 @@ where
                 self.ending = true;
                 self.machine.event(Event::TimedOut);
             }
+            Woke::Withdrawn => self.tell_withdrawn(),
             Woke::ShuttingDown => {
                 self.told_shutdown = true;
                 self.machine.event(Event::ShuttingDown);
@@ -240,10 +261,18 @@ where
 
     async fn woke(&mut self, deadline: Instant) -> Woke {
         let Self { transport, machine, bridge, shutdown, told_shutdown, .. } = self;
+        let access = bridge.access().cloned();
+        let withdrawn = async {
+            match &access {
+                Some(access) => access.withdrawn().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             biased;
             // An error means that the sender is gone, which is a shutdown too.
             _ = shutdown.wait_for(|down| *down), if !*told_shutdown => Woke::ShuttingDown,
+            () = withdrawn => Woke::Withdrawn,
             read = poll_fn(|cx| poll_receive(transport, machine, cx)) => match read {
                 Ok(octets) => Woke::Received(octets),
                 Err(error) => Woke::Lost(error),

@@ -186,7 +186,7 @@ impl Service {
         let shutdown = &self.door.shutdown;
         let data = &self.config.data;
         let accounts = Arc::clone(&self.context.accounts);
-        let admin = Admin::new(accounts, data, Some(Arc::clone(&self.context.admission)));
+        let admin = Admin::new(accounts, data, Some(Arc::clone(&self.context)));
         tokio::spawn(socket::serve(socket::bind(data)?, Arc::new(admin), shutdown.clone()));
         tokio::spawn(purge(Arc::clone(&self.context.accounts), shutdown.clone()));
         let accounts = Arc::clone(&self.context.accounts);

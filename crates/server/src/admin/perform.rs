@@ -4,9 +4,9 @@ use super::{
     AccountDetails, AccountRow, AliasRow, AppPasswordRow, CheckReport, Failure, Reply, Request,
     import::Importer,
 };
-use crate::admission::Admission;
+use crate::context::Context;
 use account::{Accounts, Refused, directory::AccountInfo};
-use mail::{Address, Domain};
+use mail::{AccountId, Address, Domain};
 use std::{path::Path, pin::Pin, sync::Arc};
 
 /// Accounts read from the directory at once.
@@ -20,15 +20,22 @@ pub const PASSWORD_OCTETS_MAX: usize = 1024;
 pub struct Admin {
     pub(super) accounts: Arc<Accounts>,
     pub(super) importer: Importer,
-    admission: Option<Arc<Admission>>,
+    server: Option<Arc<Context>>,
 }
 
 impl Admin {
-    /// Over these accounts. `data` holds the journals of imports; `admission` is there in a running
+    /// Over these accounts. `data` holds the journals of imports; `server` is there in a running
     /// server.
     #[must_use]
-    pub fn new(accounts: Arc<Accounts>, data: &Path, admission: Option<Arc<Admission>>) -> Self {
-        Self { accounts, importer: Importer::new(data), admission }
+    pub fn new(accounts: Arc<Accounts>, data: &Path, server: Option<Arc<Context>>) -> Self {
+        Self { accounts, importer: Importer::new(data), server }
+    }
+
+    /// Ends the sessions of an account that would not be let in any more.
+    pub(super) async fn review(&self, id: AccountId) {
+        if let Some(server) = &self.server {
+            server.auth.review(&self.accounts, id).await;
+        }
     }
 
     /// Performs one. Boxed: the room of the largest request is not carried by whoever asks.
@@ -43,7 +50,10 @@ impl Admin {
         match request {
             Request::Status => Ok(Reply::Status {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
-                connections: self.admission.as_ref().map_or(0, |places| places.connections()),
+                connections: self
+                    .server
+                    .as_ref()
+                    .map_or(0, |server| server.admission.connections()),
             }),
             Request::DomainAdd { .. } | Request::DomainRemove { .. } | Request::DomainList => {
                 self.domain(request).await
@@ -55,6 +65,9 @@ impl Admin {
             | Request::AppPasswordAdd { .. }
             | Request::AppPasswordList { .. }
             | Request::AppPasswordRemove { .. } => self.password(request).await,
+            Request::TokenAdd { .. } | Request::TokenList { .. } | Request::TokenRevoke { .. } => {
+                self.token(request).await
+            }
             Request::AccountAdd { .. }
             | Request::AccountRemove { .. }
             | Request::AccountList
@@ -132,6 +145,7 @@ impl Admin {
                 let name = parse_address(&address)?;
                 let password = check_password(&password)?;
                 directory.set_password(&name, password).await.map_err(|e| told(e, &address))?;
+                self.review(self.find(&address).await?.id).await;
                 Ok(Reply::Done)
             }
             Request::AppPasswordAdd { address, name } => {
@@ -144,6 +158,7 @@ impl Admin {
                 let account = parse_address(&address)?;
                 let gone = directory.remove_app_password(&account, &name).await;
                 gone.map_err(|e| told(e, &name))?;
+                self.review(self.find(&address).await?.id).await;
                 Ok(Reply::Done)
             }
             Request::AppPasswordList { address } => {
@@ -171,6 +186,7 @@ impl Admin {
                 let gone = directory.remove_account(&info.address).await;
                 gone.map_err(|e| told(e, &address))?;
                 self.importer.forget(info.id);
+                self.review(info.id).await;
                 Ok(Reply::Done)
             }
             Request::AccountShow { address } => self.show(&address).await,
@@ -178,6 +194,7 @@ impl Admin {
                 let info = self.find(&address).await?;
                 let done = directory.set_disabled(&info.address, disabled).await;
                 done.map_err(|e| told(e, &address))?;
+                self.review(info.id).await;
                 Ok(Reply::Done)
             }
             Request::QuotaSet { address, octets_max, messages_max } => {
@@ -262,7 +279,7 @@ pub(super) fn told(error: account::Error, what: &str) -> Failure {
         Refused::Limit => "a limit of the account is reached",
         Refused::NoSuchMessage => "there is no such message",
         Refused::ReadOnly => "read-only",
-        Refused::NoSuchEntry => "there is no such domain, account, alias or app password",
+        Refused::NoSuchEntry => "there is no such domain, account, alias, app password or token",
         Refused::EntryExists => "there is one of that name already",
     };
     Failure::refused(format!("{what}: {words}"))

@@ -4,7 +4,7 @@
 //! Invariants: holds no password, only a tag under a key that is drawn at start and never leaves
 //! the process; a changed password is another generation, which no tag knows; bounded.
 
-use account::Credentials;
+use account::{Credentials, directory::Proof};
 use aws_lc_rs::{hmac, rand};
 use hashbrown::HashMap;
 use std::{
@@ -25,7 +25,7 @@ type Tag = [u8; 32];
 pub struct Verified {
     /// `None` when no random numbers could be had: then nothing is remembered.
     key: Option<hmac::Key>,
-    until: Mutex<HashMap<Tag, Instant>>,
+    until: Mutex<HashMap<Tag, (Instant, Proof)>>,
 }
 
 impl Verified {
@@ -37,23 +37,34 @@ impl Verified {
         Self { key, until: Mutex::default() }
     }
 
-    /// Whether this very password was right for this login lately.
-    pub fn knows(&self, login: &str, password: &Secret, credentials: &Credentials) -> bool {
-        let Some(tag) = self.tag(login, password, credentials) else { return false };
+    /// Whether this very password was right for this login lately, and which it is.
+    pub fn knows(
+        &self,
+        login: &str,
+        password: &Secret,
+        credentials: &Credentials,
+    ) -> Option<Proof> {
+        let tag = self.tag(login, password, credentials)?;
         let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.get(&tag).is_some_and(|until| *until > Instant::now())
+        let (until, proof) = until.get(&tag)?;
+        (*until > Instant::now()).then_some(*proof)
     }
 
     /// It was right.
-    pub fn remember(&self, login: &str, password: &Secret, credentials: &Credentials) {
+    pub fn remember(
+        &self,
+        login: &str,
+        password: &Secret,
+        (credentials, proof): (&Credentials, Proof),
+    ) {
         let Some(tag) = self.tag(login, password, credentials) else { return };
         let now = Instant::now();
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         if until.len() >= ENTRIES_MAX {
-            until.retain(|_, until| *until > now);
+            until.retain(|_, (until, _)| *until > now);
         }
         if until.len() < ENTRIES_MAX {
-            until.insert(tag, now + REMEMBERED);
+            until.insert(tag, (now + REMEMBERED, proof));
         }
     }
 

@@ -189,6 +189,10 @@ impl Bridge for Imap {
         }
     }
 
+    fn access(&self) -> Option<&Arc<auth::Access>> {
+        self.login.as_ref().map(|login| &login.access)
+    }
+
     async fn news(&mut self) {
         match (self.keep_alive, &self.selected) {
             (Some(at), Some(selected)) => {

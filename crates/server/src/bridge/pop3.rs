@@ -138,6 +138,10 @@ impl Bridge for Pop3 {
         }
     }
 
+    fn access(&self) -> Option<&Arc<auth::Access>> {
+        self.login.as_ref().map(|login| &login.access)
+    }
+
     async fn news(&mut self) {
         // The machine waits for its client: what TOP left of a message is not wanted any more.
         if let Some(open) = &mut self.open {

@@ -123,6 +123,10 @@ impl Bridge for Smtp {
         }
     }
 
+    fn access(&self) -> Option<&Arc<auth::Access>> {
+        self.login.as_ref().map(|login| &login.access)
+    }
+
     async fn news(&mut self) {
         pending::<()>().await;
     }

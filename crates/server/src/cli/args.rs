@@ -67,6 +67,9 @@ pub enum Command {
     /// Passwords
     #[command(subcommand)]
     Password(PasswordCommand),
+    /// Tokens that programs log in with in place of a password (OAUTHBEARER, XOAUTH2)
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Limits of an account
     #[command(subcommand)]
     Quota(QuotaCommand),
@@ -217,6 +220,37 @@ pub enum AppCommand {
     },
 }
 
+/// `token`
+#[derive(Subcommand)]
+pub enum TokenCommand {
+    /// Make one; it is shown this once
+    Add {
+        /// The account
+        address: String,
+        /// What it is for, e.g. laptop
+        #[arg(long)]
+        name: String,
+        /// Protocols that it is good for [default: all]
+        #[arg(long, value_delimiter = ',', value_parser = ["imap", "pop", "smtp"])]
+        scope: Vec<String>,
+        /// How long it is good, e.g. 90d, 12h, 30m or a number of seconds [default: for ever]
+        #[arg(long, value_parser = seconds)]
+        expires: Option<u64>,
+    },
+    /// Show names, protocols, and the day of the last use
+    List {
+        /// The account
+        address: String,
+    },
+    /// Revoke one and end the sessions that were begun with it
+    Revoke {
+        /// The account
+        address: String,
+        /// Its name
+        name: String,
+    },
+}
+
 /// `quota`
 #[derive(Subcommand)]
 pub enum QuotaCommand {
@@ -312,6 +346,13 @@ pub fn request(command: Command) -> Result<Request, Stop> {
             AppCommand::List { address } => Request::AppPasswordList { address },
             AppCommand::Remove { address, name } => Request::AppPasswordRemove { address, name },
         },
+        Command::Token(command) => match command {
+            TokenCommand::Add { address, name, scope, expires } => {
+                Request::TokenAdd { address, name, scopes: scope, expires_seconds: expires }
+            }
+            TokenCommand::List { address } => Request::TokenList { address },
+            TokenCommand::Revoke { address, name } => Request::TokenRevoke { address, name },
+        },
         Command::Quota(QuotaCommand::Set { address, octets, messages }) => {
             Request::QuotaSet { address, octets_max: octets, messages_max: messages }
         }
@@ -371,6 +412,20 @@ fn octets(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
 }
 
+/// `90d`, `12h`, `30m`, `45s`, `1234`.
+fn seconds(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let factor: u64 = match text.get(digits.len()..).unwrap_or_default() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        other => return Err(format!("unknown unit {other}; use s, m, h or d")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a number".to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "too long".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,6 +443,24 @@ mod tests {
         assert!(octets("5X").is_err());
         assert!(octets("G").is_err());
         assert!(octets("99999999999T").is_err());
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(seconds("90d"), Ok(90 * 86_400));
+        assert_eq!((seconds("2h"), seconds("3m"), seconds("4")), (Ok(7_200), Ok(180), Ok(4)));
+        assert!(seconds("1y").is_err() && seconds("d").is_err() && seconds("-1").is_err());
+        assert!(seconds("99999999999999999999d").is_err());
+    }
+
+    #[test]
+    fn scopes_are_a_list() {
+        let words =
+            |scope| ["palomar", "token", "add", "a@b.test", "--name", "n", "--scope", scope];
+        let cli = Cli::try_parse_from(words("imap,smtp")).unwrap();
+        let Ok(Request::TokenAdd { scopes, .. }) = request(cli.command) else { panic!() };
+        assert_eq!(scopes, ["imap", "smtp"]);
+        assert!(Cli::try_parse_from(words("imap,admin")).is_err());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Replies on standard output: for people, or as one line of JSON.
 
 use crate::{
-    admin::{AccountDetails, CheckReport, Reply},
-    calendar::short,
+    admin::{AccountDetails, CheckReport, Reply, TokenRow},
+    calendar::{day, short},
 };
 
 /// How to print.
@@ -42,6 +42,10 @@ impl Out {
             Reply::AppPasswords(rows) => {
                 rows.iter().for_each(|row| println!("{}  made {}", row.name, short(row.made)));
             }
+            Reply::Token { name, token } => {
+                println!("{token}\n\nThis is the token of {name}. It is not shown again.");
+            }
+            Reply::Tokens(rows) => rows.iter().for_each(token),
             Reply::Mailboxes(rows) => {
                 println!("{:>9} {:>9} {:>11}  mailbox", "messages", "unseen", "octets");
                 for row in rows {
@@ -73,6 +77,13 @@ impl Out {
             }
         }
     }
+}
+
+fn token(row: &TokenRow) {
+    let time = |time: Option<i64>| time.map_or("never".to_owned(), short);
+    let (name, scopes, made) = (&row.name, row.scopes.join(","), short(row.made));
+    let (expires, used) = (time(row.expires), row.used.map_or("never".to_owned(), day));
+    println!("{name}  {scopes}  made {made}, expires {expires}, last used {used}");
 }
 
 fn account(details: &AccountDetails) {

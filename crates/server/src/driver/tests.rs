@@ -67,6 +67,7 @@ impl Machine for Toy {
             Event::Eof => b"eof\n",
             Event::TimedOut => b"too slow\n",
             Event::ShuttingDown => b"going down\n",
+            Event::Withdrawn => b"withdrawn\n",
         };
         self.outbox.put(words);
         self.close = event != Event::News;
