@@ -10,7 +10,7 @@
 //! | `S> text` | the server says this and ends without ending the line |
 //! | `E: effect` | the machine asks this, as `Debug` writes it |
 //! | `O: outcome` | the answer to the effect asked last; without it, what [`World`] likes |
-//! | `@ event` | `tls`, `tls 1.2` (no channel binding), `eof`, `timeout`, `shutdown`, `withdrawn`, `news` |
+//! | `@ event` | `tls`, `tls 1.2` (no binding), `eof`, `timeout`, `shutdown`, `withdrawn`, `news` |
 //! | `X: step` | `StartTls` or `Close` |
 //! | `! option` | before all others: for [`World::begin`] |
 //! | `# text` | a remark |

@@ -31,7 +31,8 @@ pub struct Access {
 }
 
 impl Access {
-    pub(super) fn new(proof: Proof, lasts: Option<Duration>) -> Arc<Self> {
+    /// Good until it is withdrawn, or for so long.
+    pub(crate) fn new(proof: Proof, lasts: Option<Duration>) -> Arc<Self> {
         let until = lasts.and_then(|lasts| Instant::now().checked_add(lasts));
         let (withdrawn, told) = (AtomicBool::new(false), Notify::new());
         Arc::new(Self { proof, until, withdrawn, told })
@@ -58,7 +59,8 @@ impl Access {
         }
     }
 
-    pub(super) fn withdraw(&self) {
+    /// It is good no longer.
+    pub(crate) fn withdraw(&self) {
         self.withdrawn.store(true, Ordering::Release);
         self.told.notify_one();
     }

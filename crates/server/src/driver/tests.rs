@@ -1,6 +1,8 @@
 //! The driver with a toy protocol over an in-memory pipe and tokio's paused clock.
 
 use super::*;
+use crate::auth::Access;
+use account::directory::Proof;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use wire::Outbox;
 
@@ -67,6 +69,8 @@ impl Machine for Toy {
             Event::Eof => b"eof\n",
             Event::TimedOut => b"too slow\n",
             Event::ShuttingDown => b"going down\n",
+            // In the middle of a command nothing can be said.
+            Event::Withdrawn if self.ticks > 0 => return,
             Event::Withdrawn => b"withdrawn\n",
         };
         self.outbox.put(words);
@@ -81,6 +85,7 @@ impl Machine for Toy {
 struct ToyBridge {
     news: tokio::sync::mpsc::UnboundedReceiver<()>,
     largest: Arc<std::sync::atomic::AtomicUsize>,
+    access: Arc<Access>,
 }
 
 impl Bridge for ToyBridge {
@@ -95,6 +100,10 @@ impl Bridge for ToyBridge {
         self.largest.fetch_max(machine.outbox.len(), std::sync::atomic::Ordering::Relaxed);
     }
 
+    fn access(&self) -> Option<&Arc<Access>> {
+        Some(&self.access)
+    }
+
     async fn news(&mut self) {
         if self.news.recv().await.is_none() {
             std::future::pending::<()>().await;
@@ -107,6 +116,7 @@ struct World {
     news: tokio::sync::mpsc::UnboundedSender<()>,
     down: watch::Sender<bool>,
     largest: Arc<std::sync::atomic::AtomicUsize>,
+    access: Arc<Access>,
     ended: tokio::task::JoinHandle<Ended>,
 }
 
@@ -126,10 +136,12 @@ fn world(handshake: Option<Handshake>) -> World {
     let (news, receiver) = tokio::sync::mpsc::unbounded_channel();
     let (down, shutdown) = watch::channel(false);
     let largest = Arc::default();
-    let bridge = ToyBridge { news: receiver, largest: Arc::clone(&largest) };
+    let access = Access::new(Proof::Token([0; 32]), None);
+    let (toy_largest, toy_access) = (Arc::clone(&largest), Arc::clone(&access));
+    let bridge = ToyBridge { news: receiver, largest: toy_largest, access: toy_access };
     let shared = Shared { timeouts: TIMEOUTS, handshake, octets: Octets::default() };
     let driver = Driver::new(server, (Toy::default(), bridge), Arc::new(shared), shutdown);
-    World { client, news, down, largest, ended: tokio::spawn(driver.run(false)) }
+    World { client, news, down, largest, access, ended: tokio::spawn(driver.run(false)) }
 }
 
 impl World {
@@ -276,7 +288,8 @@ async fn an_idle_connection_costs_little() {
     let (_client, server) = duplex(1 << 10);
     let (_news, receiver) = tokio::sync::mpsc::unbounded_channel();
     let (_down, shutdown) = watch::channel(false);
-    let bridge = ToyBridge { news: receiver, largest: Arc::default() };
+    let access = Access::new(Proof::Token([0; 32]), None);
+    let bridge = ToyBridge { news: receiver, largest: Arc::default(), access };
     let machine = Toy::default();
     let own = size_of_val(&bridge) + size_of_val(&machine);
     let shared = Shared { timeouts: TIMEOUTS, handshake: None, octets: Octets::default() };
@@ -415,4 +428,24 @@ mod tls {
         assert!(!connect(old).await);
         assert!(connect(new).await);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawn_login_ends_a_session_that_waits() {
+    let mut world = world(None);
+    world.say("hello\n").await;
+    world.hear("hello\n").await;
+    world.access.withdraw();
+    world.hear_end("withdrawn\n").await;
+    assert!(matches!(world.ended.await, Ok(Ended::Closed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawn_login_ends_a_command_that_goes_on() {
+    let mut world = world(None);
+    world.say("SLOW\n").await;
+    world.hear("tick\n").await;
+    world.access.withdraw();
+    // What was being performed is; the third is not.
+    world.hear_end("tick\n").await;
 }
