@@ -138,7 +138,20 @@ def test_who_may_send_as_whom(palomar, submission, inbox, account):
     # A second From field, an envelope without sender.
     client.envelope(account.address, account.address)
     two = own_letter(account, extra=f"From: {other.address}\r\n")
-    assert client.data(stuffed(two)).startswith("550 5.7.1")
+    assert client.data(stuffed(two)).startswith("550 5.6.0")
+    # RFC 5322 §3.6.2.
+    both = own_letter(account, sender=f"{account.address}>, X <{alias}")
+    client.envelope(account.address, account.address)
+    assert client.data(stuffed(both)).startswith("550 5.6.0")
+    client.envelope(account.address, account.address)
+    assert client.data(stuffed(f"Sender: {other.address}\r\n".encode() + both)).startswith("550 5.7.1")
+    client.envelope(account.address, account.address)
+    assert client.data(stuffed(f"Sender: {alias}\r\n".encode() + both)).startswith("250")
+    taken += 1
+    for nobody in ("", "From: \r\n", "From: Ana\r\n", "From: friends:;\r\n", "From: <>\r\n"):
+        client.envelope(account.address, account.address)
+        lacks = f"{nobody}To: {account.address}\r\n\r\nText\r\n".encode()
+        assert client.data(stuffed(lacks)).startswith("550 5.6.0"), nobody
     client.wants(250, "MAIL FROM:<>")
     client.wants(250, f"RCPT TO:<{account.address}>")
     assert client.data(stuffed(own_letter(account))).startswith("250")

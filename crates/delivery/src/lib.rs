@@ -4,6 +4,7 @@
 //! Invariants: a message is reported delivered to a recipient only after it is durable in every
 //! account that the recipient stands for; a message that passed too many servers is refused.
 
+pub mod author;
 pub mod join;
 pub mod recipient;
 pub mod trace;

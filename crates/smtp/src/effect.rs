@@ -95,6 +95,10 @@ pub enum Verdict {
     NotSetUp,
     NotYourAddress,
     NotYourFrom,
+    /// No From field with an address, or several of them.
+    BadFrom,
+    /// Several authors without a Sender.
+    NoSender,
     RecipientDisabled,
     MailboxFull,
     TooBig,
@@ -115,6 +119,8 @@ impl Verdict {
             Self::NotSetUp => reply::NOT_SET_UP,
             Self::NotYourAddress => reply::NOT_YOUR_ADDRESS,
             Self::NotYourFrom => reply::NOT_YOUR_FROM,
+            Self::BadFrom => reply::BAD_FROM,
+            Self::NoSender => reply::NO_SENDER,
             Self::RecipientDisabled => reply::RECIPIENT_DISABLED,
             Self::MailboxFull => reply::MAILBOX_FULL,
             Self::TooBig => reply::TOO_BIG,

@@ -119,6 +119,10 @@ replies! {
     NOT_YOUR_ADDRESS = 550 "5.7.1" "You may not send as this address";
     /// From field: somebody else's address.
     NOT_YOUR_FROM = 550 "5.7.1" "You may not send with this From address";
+    /// RFC 5322 §3.6: a From field once, with addresses.
+    BAD_FROM = 550 "5.6.0" "Message needs one From field with a valid address";
+    /// RFC 5322 §3.6.2.
+    NO_SENDER = 550 "5.6.0" "Message from several addresses needs a Sender field with one";
     /// An address in UTF-8 without SMTPUTF8 (RFC 6531 §3.5).
     NEEDS_SMTPUTF8 = 550 "5.6.7" "Address needs SMTPUTF8";
     /// The recipient's account is switched off.

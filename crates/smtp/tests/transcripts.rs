@@ -23,6 +23,8 @@ fn verdict(word: &str) -> Result<(), Verdict> {
         Verdict::NotSetUp,
         Verdict::NotYourAddress,
         Verdict::NotYourFrom,
+        Verdict::BadFrom,
+        Verdict::NoSender,
         Verdict::RecipientDisabled,
         Verdict::MailboxFull,
         Verdict::TooBig,

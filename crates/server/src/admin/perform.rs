@@ -183,10 +183,13 @@ impl Admin {
             }
             Request::AccountRemove { address } => {
                 let info = self.find(&address).await?;
+                // First, so that its sessions can say why they end, and none begins meanwhile.
+                let off = directory.set_disabled(&info.address, true).await;
+                off.map_err(|e| told(e, &address))?;
+                self.review(info.id).await;
                 let gone = directory.remove_account(&info.address).await;
                 gone.map_err(|e| told(e, &address))?;
                 self.importer.forget(info.id);
-                self.review(info.id).await;
                 Ok(Reply::Done)
             }
             Request::AccountShow { address } => self.show(&address).await,

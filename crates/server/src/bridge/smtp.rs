@@ -9,8 +9,8 @@ use crate::{
     context::{Context, Peer},
 };
 use bytes::{Bytes, BytesMut};
-use delivery::{Inbound, Origin, Problem, Received, Route, trace};
-use mail::{Address, envelope, header};
+use delivery::{Inbound, Origin, Problem, Received, Route, author, trace};
+use mail::Address;
 use smtp::{
     Effect, Kind, Limits, MailFrom, Options, RcptTo, Session, Verdict, effect::Introduction,
 };
@@ -286,18 +286,15 @@ impl Smtp {
         Ok(whole.freeze())
     }
 
-    /// RFC 6409 §6.1, §8.1: who logged in sends as itself; the From field is checked as well.
+    /// RFC 6409 §6.1, §8.1: who logged in sends as itself; the header is checked as well.
     async fn check_from(&self, content: &[u8]) -> Result<(), Verdict> {
-        let head = content.get(..header::header_octets(content)).unwrap_or(content);
-        for field in header::fields(head).filter(|field| field.is("From")) {
-            for mailbox in envelope::address_list(&field.unfolded()) {
-                let (Some(local), Some(host)) = (mailbox.mailbox, mailbox.host) else { continue };
-                let text = [local.as_slice(), b"@", host.as_slice()].concat();
-                let address = std::str::from_utf8(&text).ok().and_then(Address::parse);
-                let Some(address) = address else { return Err(Verdict::NotYourFrom) };
-                if !self.may_send_as(&address).await? {
-                    return Err(Verdict::NotYourFrom);
-                }
+        let authors = author::authors(content).map_err(|fault| match fault {
+            author::Fault::From => Verdict::BadFrom,
+            author::Fault::Sender => Verdict::NoSender,
+        })?;
+        for address in &authors {
+            if !self.may_send_as(address).await? {
+                return Err(Verdict::NotYourFrom);
             }
         }
         Ok(())
