@@ -14,7 +14,7 @@ use crate::{
     seal::{Kind, Seal},
 };
 use bytes::Bytes;
-pub use entry::{AccountInfo, Credentials, Proof, Recipient};
+pub use entry::{AccountInfo, Credentials, Password, Proof, Recipient};
 use entry::{Entry, info};
 use mail::{AccountId, Address, Domain};
 use std::{
@@ -78,6 +78,7 @@ impl Directory {
     /// Erases all that there is of an account, then forgets that it had to be.
     async fn erase(&self, id: AccountId) -> Result<(), Error> {
         self.shared.hot.forget(id);
+        self.keep_uid_validity(id).await?;
         self.shared.kv.erase(id.0).await?;
         let mut tries = 0;
         loop {

@@ -22,6 +22,7 @@ pub(crate) mod tag {
     pub const SHARED: u8 = b'R';
     pub const SUBSCRIPTION: u8 = b'S';
     pub const TRASH: u8 = b'T';
+    pub const UID_VALIDITY: u8 = b'U';
     pub const VERSION: u8 = b'V';
     pub const SEALING: u8 = b'W';
     pub const EXPUNGED: u8 = b'X';
@@ -155,6 +156,10 @@ pub(crate) fn segment_chunk(segment: u32, at: u64) -> u64 {
 pub(crate) fn segment_of(blob: u64) -> Option<u32> {
     let number = blob.checked_sub(SEGMENTS_FROM)? >> CHUNK_BITS;
     u32::try_from(number).ok()
+}
+/// Directory: the largest UIDVALIDITY that an erased account gave.
+pub(crate) fn uid_validity() -> Key {
+    Key::new(tag::UID_VALIDITY, &[])
 }
 /// Directory: a token of an account, by its hash.
 pub(crate) fn token(account: u32, hash: &[u8; 32]) -> Bytes {

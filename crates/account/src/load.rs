@@ -63,6 +63,11 @@ impl Counters {
     }
 }
 
+/// The largest UIDVALIDITY given, of an account's counters.
+pub(crate) fn uid_validity(counters: &[u8]) -> Option<u32> {
+    Counters::read(counters).map(|counters| counters.uid_validity)
+}
+
 /// A set of message ids, which are dense.
 #[derive(Default)]
 struct Bits(Vec<u64>);

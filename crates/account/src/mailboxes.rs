@@ -54,8 +54,10 @@ impl Account {
         Ok(value)
     }
 
-    /// Makes the mailboxes of a new account.
-    pub(crate) async fn make_first(&self) -> Result<(), Error> {
+    /// Makes the mailboxes of a new account. Each UIDVALIDITY is above `uid_validity`: an account of
+    /// the same address may have given those below.
+    pub(crate) async fn make_first(&self, uid_validity: u32) -> Result<(), Error> {
+        self.inner().plan.uid_validity = uid_validity;
         self.alone(|inner, draft| {
             for (name, special_use) in FIRST {
                 let name = MailboxName::parse(name)?;

@@ -43,7 +43,7 @@ fn a_token_is_found_until_it_is_revoked_also_after_reopening() {
         assert_eq!(credentials.address(), &ana());
         assert_eq!((token.name.as_str(), token.used), ("laptop", None));
         assert!(token.scopes.has(Scopes::IMAP) && !token.scopes.has(Scopes::POP));
-        assert_eq!(directory.tokens(&ana()).await.unwrap(), [token.clone()]);
+        assert_eq!(directory.tokens(&ana()).await.unwrap().first(), Some(&token));
 
         let other = directory.add_token(&ana(), new("phone")).await.unwrap();
         assert_ne!(text, other);

@@ -39,10 +39,8 @@ fn auth_space() {
     let (mut world, mut session) = greeted(options());
     session.receive(b"AUTH \r\n");
     let (heard, _) = world.run(&mut session);
-    assert_eq!(
-        heard,
-        "+OK List follows\\r\\nPLAIN\\r\\nLOGIN\\r\\nSCRAM-SHA-256\\r\\nOAUTHBEARER\\r\\nXOAUTH2\\r\\n.\\r\\n"
-    );
+    let offered = ["PLAIN", "LOGIN", "SCRAM-SHA-256", "OAUTHBEARER", "XOAUTH2"].join("\\r\\n");
+    assert_eq!(heard, format!("+OK List follows\\r\\n{offered}\\r\\n.\\r\\n"));
 }
 
 fn nul() {

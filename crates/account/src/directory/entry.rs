@@ -1,6 +1,7 @@
 //! What the directory tells: recipients, credentials, accounts; and how an address is stored.
 
 use crate::{
+    Error, Options,
     codec::{Reader, Writer},
     password,
     person::Person,
@@ -24,6 +25,21 @@ pub enum Recipient {
     Unknown,
     /// The domain is not ours.
     Elsewhere,
+}
+
+/// A password as it is kept: hashed.
+#[derive(Clone)]
+pub struct Password(pub(super) password::Kept);
+
+impl Password {
+    /// Hashes a password. Takes tens of milliseconds of CPU (argon2): call it where blocking is
+    /// allowed.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when there are no random numbers.
+    pub fn hash(password: &[u8], options: &Options) -> Result<Self, Error> {
+        password::Kept::new(password, options).map(Self)
+    }
 }
 
 /// What a login was made with. Nobody can log in by it.

@@ -1,9 +1,8 @@
 //! Accounts in the directory: made, changed, erased. Each change is one commit.
 
-use super::{Directory, Entry, damaged};
+use super::{Directory, Entry, Password, damaged};
 use crate::{
-    Account, Error, Refused, keys,
-    password::{self, Kept},
+    Account, Error, Refused, keys, load, password,
     person::{App, Person},
     seal::Seal,
 };
@@ -12,14 +11,27 @@ use mail::{AccountId, Address};
 use std::sync::Arc;
 
 impl Directory {
-    /// Adds an account with its special-use mailboxes.
+    /// As [`Self::add_account_with`]; hashes the password in this thread.
     ///
     /// # Errors
-    /// [`Refused::NoSuchEntry`] when the domain is not ours, [`Refused::EntryExists`]; the store's.
+    /// As there.
     pub async fn add_account(
         &self,
         address: &Address,
         password: &[u8],
+    ) -> Result<AccountId, Error> {
+        let password = Password::hash(password, &self.shared.options)?;
+        self.add_account_with(address, password).await
+    }
+
+    /// Adds an account with its special-use mailboxes.
+    ///
+    /// # Errors
+    /// [`Refused::NoSuchEntry`] when the domain is not ours, [`Refused::EntryExists`]; the store's.
+    pub async fn add_account_with(
+        &self,
+        address: &Address,
+        Password(kept): Password,
     ) -> Result<AccountId, Error> {
         if !self.has_domain(address.domain()).await? {
             return Err(Refused::NoSuchEntry.into());
@@ -27,7 +39,6 @@ impl Directory {
         if self.entry(address).await?.is_some() {
             return Err(Refused::EntryExists.into());
         }
-        let kept = Kept::new(password, &self.shared.options)?;
         let id = self.next_id().await?;
         self.make_account(id).await?;
         let generation = kept.salt.first_chunk().copied().unwrap_or_default();
@@ -90,7 +101,37 @@ impl Directory {
         };
         self.shared.kv.commit(commit).await?;
         let seal = Seal::open_key(id.0, &self.shared.master, &wrapped)?;
-        Account::load(id, Arc::clone(&self.shared), seal).await?.make_first().await
+        let given = self.uid_validity().await?;
+        Account::load(id, Arc::clone(&self.shared), seal).await?.make_first(given).await
+    }
+
+    /// The largest UIDVALIDITY that an erased account gave.
+    async fn uid_validity(&self) -> Result<u32, Error> {
+        let kept = self.value(keys::uid_validity().bytes()).await?;
+        let read = |kept: Bytes| kept.as_ref().try_into().ok().map(u32::from_be_bytes);
+        kept.map_or(Ok(0), |kept| read(kept).ok_or_else(|| damaged("the largest UIDVALIDITY")))
+    }
+
+    /// What keeps the UIDVALIDITY of an account that is to be erased, when it is the largest. RFC
+    /// 9051 §2.3.1.1: a mailbox that is made anew has another, also when its account is.
+    async fn outlive(&self, id: AccountId) -> Result<Option<(Bytes, Option<Bytes>)>, Error> {
+        let counters = self.shared.kv.get(id.0, keys::version().bytes()).await?;
+        // Of an account that is damaged or half made nothing is known: the clock has to do.
+        let given = counters.and_then(|counters| load::uid_validity(&counters)).unwrap_or(0);
+        let kept = self.uid_validity().await?;
+        let value = Bytes::copy_from_slice(&given.to_be_bytes());
+        Ok((given > kept).then(|| (keys::uid_validity().bytes(), Some(value))))
+    }
+
+    /// As [`Self::outlive`], once nothing can be changed in the account any more.
+    pub(super) async fn keep_uid_validity(&self, id: AccountId) -> Result<(), Error> {
+        let mut tries = 0;
+        loop {
+            let head = self.head(&mut tries).await?;
+            // After a commit what was on its way before it can be seen: looked at until it stays.
+            let Some(put) = self.outlive(id).await? else { return Ok(()) };
+            self.won(head, vec![put]).await?;
+        }
     }
 
     /// Erases an account: its addresses, then its key, keys and blobs.
@@ -108,6 +149,7 @@ impl Directory {
                 (keys::erasing(id.0).bytes(), Some(Bytes::new())),
             ];
             puts.extend(self.without_tokens(id).await?);
+            puts.extend(self.outlive(id).await?);
             if self.won(head, puts).await? {
                 break id;
             }
@@ -145,8 +187,11 @@ impl Directory {
     ///
     /// # Errors
     /// [`Refused::NoSuchEntry`]; the store's.
-    pub async fn set_password(&self, address: &Address, password: &[u8]) -> Result<(), Error> {
-        let kept = Kept::new(password, &self.shared.options)?;
+    pub async fn set_password(
+        &self,
+        address: &Address,
+        Password(kept): Password,
+    ) -> Result<(), Error> {
         self.edit(address, &|person: &mut Person| {
             person.password = kept.clone();
             person.generation = person.generation.wrapping_add(1);

@@ -5,9 +5,13 @@ use super::{
     import::Importer,
 };
 use crate::context::Context;
-use account::{Accounts, Refused, directory::AccountInfo};
+use account::{
+    Accounts, Refused,
+    directory::{AccountInfo, Password},
+};
 use mail::{AccountId, Address, Domain};
 use std::{path::Path, pin::Pin, sync::Arc};
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 /// Accounts read from the directory at once.
 const ACCOUNTS_PAGE: usize = 500;
@@ -21,6 +25,8 @@ pub struct Admin {
     pub(super) accounts: Arc<Accounts>,
     pub(super) importer: Importer,
     server: Option<Arc<Context>>,
+    /// Passwords are hashed one at a time: the other threads are the logins'.
+    hashing: Arc<Semaphore>,
 }
 
 impl Admin {
@@ -28,7 +34,25 @@ impl Admin {
     /// server.
     #[must_use]
     pub fn new(accounts: Arc<Accounts>, data: &Path, server: Option<Arc<Context>>) -> Self {
-        Self { accounts, importer: Importer::new(data), server }
+        Self {
+            accounts,
+            importer: Importer::new(data),
+            server,
+            hashing: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// Hashes a password where blocking is allowed.
+    async fn hash(&self, password: &str) -> Result<Password, Failure> {
+        let password = check_password(password)?.to_vec();
+        let permit = Arc::clone(&self.hashing).acquire_owned().await.map_err(Failure::ours)?;
+        let accounts = Arc::clone(&self.accounts);
+        let hashed = spawn_blocking(move || {
+            let hashed = Password::hash(&password, accounts.options());
+            drop(permit);
+            hashed
+        });
+        hashed.await.map_err(Failure::ours)?.map_err(Failure::ours)
     }
 
     /// Ends the sessions of an account that would not be let in any more.
@@ -143,7 +167,7 @@ impl Admin {
         match request {
             Request::PasswordSet { address, password } => {
                 let name = parse_address(&address)?;
-                let password = check_password(&password)?;
+                let password = self.hash(&password).await?;
                 directory.set_password(&name, password).await.map_err(|e| told(e, &address))?;
                 self.review(self.find(&address).await?.id).await;
                 Ok(Reply::Done)
@@ -177,8 +201,8 @@ impl Admin {
         match request {
             Request::AccountAdd { address, password } => {
                 let name = parse_address(&address)?;
-                let password = check_password(&password)?;
-                directory.add_account(&name, password).await.map_err(|e| told(e, &address))?;
+                let password = self.hash(&password).await?;
+                directory.add_account_with(&name, password).await.map_err(|e| told(e, &address))?;
                 Ok(Reply::Done)
             }
             Request::AccountRemove { address } => {
