@@ -54,8 +54,8 @@ impl Account {
         Ok(value)
     }
 
-    /// Makes the mailboxes of a new account. Each UIDVALIDITY is above `uid_validity`: an account of
-    /// the same address may have given those below.
+    /// Makes the mailboxes of a new account. Each UIDVALIDITY is above `uid_validity`: an account
+    /// of the same address may have given those below.
     pub(crate) async fn make_first(&self, uid_validity: u32) -> Result<(), Error> {
         self.inner().plan.uid_validity = uid_validity;
         self.alone(|inner, draft| {
