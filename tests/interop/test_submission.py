@@ -130,7 +130,10 @@ def test_who_may_send_as_whom(palomar, submission, inbox, account):
     for sender, code in (
         (account.address, "250"), (account.address.upper(), "250"), (alias, "250"),
         (other.address, "550 5.7.1"), (SENDER, "550 5.7.1"),
-        (f"{account.address}>, X <{other.address}", "550 5.7.1"),
+        (f"{account.address}>, X <{other.address}", "550 5.6.0"),
+        (f"{account.address}>\r\nSender: <{other.address}", "550 5.7.1"),
+        (f"{other.address}>\r\nSender: <{account.address}", "550 5.7.1"),
+        (f"{account.address}>, X <{other.address}>\r\nSender: <{account.address}", "550 5.7.1"),
     ):
         client.envelope(account.address, account.address)
         assert client.data(stuffed(own_letter(account, sender=sender))).startswith(code), sender
