@@ -262,8 +262,8 @@ pub const EXTENSIONS: &[Extension] = {
             ("", "wire/sasl/scram.rs"),
             &["authenticate-scram"],
         ),
-        row("AUTH=OAUTHBEARER", &[7628], BySession, ("", "wire/sasl/bearer.rs"), &["authenticate"]),
-        row("AUTH=XOAUTH2", &[], BySession, ("", "wire/sasl/bearer.rs"), &["authenticate"]),
+        row("AUTH=OAUTHBEARER", &[7628], BySession, ("", "wire/sasl/bearer.rs"), &["oauthbearer"]),
+        row("AUTH=XOAUTH2", &[], BySession, ("", "wire/sasl/bearer.rs"), &["oauthbearer"]),
         row(
             "AUTH=SCRAM-SHA-256-PLUS",
             &[7677, 9266],
