@@ -278,7 +278,7 @@ def test_limit_of_contexts_and_tags(imap):
 
 def test_updates_of_the_selected_mailbox_alone(imap):
     client, other = filled(imap(), 1), imap()
-    tag = client.send("ESEARCH IN (selected mailboxes (Archive)) RETURN (UPDATE) UNSEEN")
+    tag = client.send("ESEARCH IN (mailboxes (INBOX Archive)) RETURN (UPDATE) UNSEEN")
     assert client.answer(tag).word == b"OK"
     other.append(letter(2))
     other.append(letter(3), "Archive")

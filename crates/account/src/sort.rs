@@ -14,6 +14,7 @@ use source::{Facts, Source, Text, Wanted};
 
 /// Octets of a text, casemapped, that are compared; longer ones are equal if these are.
 pub const TEXT_OCTETS_MAX: usize = 1_024;
+pub use source::REFERENCES_MAX;
 
 /// What messages are ordered by (RFC 5256 §3 BASE.6.4.SORT).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -103,8 +103,10 @@ impl Wanted {
 }
 
 impl Contexts {
-    fn results(&self) -> usize {
-        self.all.iter().map(Context::weight).sum()
+    /// Whether one of so many messages may come to the others.
+    fn has_room(&self, contexts_max: usize, messages: usize) -> bool {
+        let held: usize = self.all.iter().map(Context::weight).sum();
+        self.all.len() < contexts_max && held.saturating_add(messages) <= RESULTS_MAX
     }
 
     /// RFC 5267 §4.3: a tag of a result that is kept up to date must not come again.
@@ -218,8 +220,7 @@ impl Selected {
         let tag: Box<str> = session.reply().tag().into();
         let largest = self.view.uid_max();
         let contexts = self.contexts.get_or_insert_default();
-        let room = contexts.all.len() < contexts_max
-            && contexts.results().saturating_add(uids.len()) <= RESULTS_MAX;
+        let room = contexts.has_room(contexts_max, uids.len());
         let Some(Wanted { query, uid, keys }) = wanted.filter(|_| room) else {
             session.reply().no_update();
             return;
@@ -401,6 +402,17 @@ mod tests {
 
     fn removed(context: &mut Context, gone: &[u32]) -> Vec<(u32, Vec<u32>)> {
         context.remove(&NumberSet::of_numbers(gone.iter().copied()), |uid| uid)
+    }
+
+    #[test]
+    fn limits_at_n_and_one_more() {
+        let mut contexts = Contexts::default();
+        assert!(contexts.has_room(1, RESULTS_MAX));
+        assert!(!contexts.has_room(1, RESULTS_MAX + 1));
+        contexts.all.push(context(Some(&[5, 3]), &[5, 3]));
+        assert!(!contexts.has_room(1, 0));
+        assert!(contexts.has_room(2, RESULTS_MAX - 2));
+        assert!(!contexts.has_room(2, RESULTS_MAX - 1));
     }
 
     #[test]

@@ -37,7 +37,9 @@ impl Imap {
         let all = account.mailboxes();
         let next: Vec<_> = all.into_iter().filter(|info| chosen.contains(&info.id.0)).collect();
         // What the session has selected may be named by name: then it is as any other.
-        let selected = selected.filter(|_| sources.contains(&MailboxFilter::Selected));
+        // UPDATE "MUST apply only to the currently selected mailbox" (§2.2), however that is named.
+        let as_selected = sources.contains(&MailboxFilter::Selected) || returns.update;
+        let selected = selected.filter(|_| as_selected);
         let next = next.into_iter();
         let work = MultiSearching { key, returns, next, selected, current: None };
         self.begin(session, Work::MultiSearch(Box::new(work))).await
