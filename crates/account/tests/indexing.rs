@@ -321,3 +321,95 @@ fn attachments_are_found_with_and_without_the_index() {
     assert_eq!(run(ana.indexed()).unwrap(), (1, 1));
     assert_eq!(check(&accounts), Vec::<String>::new());
 }
+
+#[test]
+fn a_batch_begins_at_messages_min() {
+    let memory = Arc::new(Memory::new());
+    let accounts = run(open(&memory));
+    let ana = run(account(&accounts, "ana@example.test"));
+    append(&ana, 1..=11);
+    let step = run(ana.index_step(12)).unwrap();
+    assert_eq!((step.messages, step.waiting, step.more), (0, 11, false));
+    assert_eq!(run(ana.index_waiting()).unwrap(), 11);
+    append(&ana, 12..=12);
+    assert_eq!(run(ana.index_waiting()).unwrap(), 12);
+    let step = run(ana.index_step(12)).unwrap();
+    assert_eq!((step.messages, step.waiting, step.more), (12, 0, true));
+    assert!(!run(ana.index_step(12)).unwrap().more);
+    assert_eq!(run(ana.index_waiting()).unwrap(), 0);
+    assert_eq!(run(accounts.index_waiting(ana.id())).unwrap(), 0);
+}
+
+#[test]
+fn memory_of_a_batch_is_bounded() {
+    let memory = Arc::new(Memory::new());
+    let (kv, blobs) = (Arc::clone(&memory), Arc::clone(&memory));
+    let options = Options { index_memory_octets_max: 1, ..options() };
+    let bus = Arc::new(LocalBus::default());
+    let opened = Accounts::open(kv, blobs, bus, MasterKey([7; 32]), Arc::new(Fixed), options);
+    let accounts = run(opened).unwrap();
+    let ana = run(account(&accounts, "ana@example.test"));
+    append(&ana, 1..=10);
+    // One message may pass it; a second is of the next segment.
+    for left in (0..10).rev() {
+        let step = run(ana.index_step(1)).unwrap();
+        assert_eq!((step.messages, step.waiting), (1, left));
+    }
+    while run(ana.index_step(1)).unwrap().more {}
+    assert_eq!(find(&ana, &body("Body 7 of")), [7]);
+    assert_eq!(run(ana.indexed()).unwrap(), (10, 10));
+}
+
+/// Of each message found, its Uid and relevancy.
+fn fuzzily(account: &Arc<Account>, query: Query) -> Vec<(u32, u8)> {
+    let inbox = account.mailbox(&MailboxName::inbox()).unwrap().id;
+    let mut view = account.select(inbox, true).unwrap();
+    let mut search = Search::new(Query::Fuzzy(Box::new(query)));
+    let mut found = Vec::new();
+    loop {
+        let (rows, more) = run(search.step(&mut view)).unwrap();
+        found.extend(rows);
+        if !more {
+            let row = |row: &account::Row| (row.uid.0, search.relevancy(row.message));
+            return found.iter().map(row).collect();
+        }
+    }
+}
+
+#[test]
+fn fuzzy_searches_find_words_like_those_asked_for() {
+    let memory = Arc::new(Memory::new());
+    let accounts = run(open(&memory));
+    let ana = run(account(&accounts, "ana@example.test"));
+    let inbox = ana.mailbox(&MailboxName::inbox()).unwrap().id;
+    let letter = |from: &str, subject: &str, text: &str| {
+        let text = format!("From: {from}\r\nSubject: {subject}\r\n\r\n{text}\r\n");
+        NewMessage::new(Bytes::from(text))
+    };
+    let letters = vec![
+        letter("Lopez, Ana <a@b>", "plans", "We are meeting on Monday, and meeting again."),
+        letter("Ana <a@b>", "other", "He meets nobody, in a text with many other words in it."),
+        letter("Ben <a@b>", "third", "nothing of the kind"),
+        letter("Ben <a@b>", "fourth", "a submeeting"),
+    ];
+    run(ana.append(inbox, letters)).unwrap();
+    for indexed in [false, true] {
+        if indexed {
+            while run(ana.index_step(1)).unwrap().more {}
+        }
+        let uids = |query| -> Vec<u32> {
+            fuzzily(&ana, query).into_iter().map(|(uid, _)| uid).collect()
+        };
+        // What is found exactly is found fuzzily too: inside words.
+        let found = fuzzily(&ana, body("meeting"));
+        assert_eq!(found.iter().map(|one| one.0).collect::<Vec<_>>(), [1, 2, 4], "{indexed}");
+        assert_eq!(found[0].1, 100, "the best");
+        assert!(found.iter().all(|(_, score)| (1..=100).contains(score)), "{found:?}");
+        assert!(found[1].1 <= found[0].1 && found[2].1 < found[1].1, "{found:?}");
+        assert_eq!(uids(Query::Header("From".into(), "ana lopez".into())), [1]);
+        assert_eq!(uids(Query::Not(Box::new(body("meeting")))), [3]);
+        assert_eq!(uids(body("nobody was there")), [0; 0]);
+    }
+    let exact = Search::new(body("x"));
+    assert_eq!(exact.relevancy(mail::MessageId(1)), 100);
+}

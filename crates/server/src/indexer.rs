@@ -209,3 +209,96 @@ impl Indexer {
         Ok(step)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use account::{MailboxName, MasterKey, NewMessage, Options};
+    use bytes::Bytes;
+    use mail::{Address, Domain};
+    use store::{LocalBus, Memory};
+    use tokio::time::timeout;
+
+    const SOON: Duration = Duration::from_secs(30);
+
+    struct World {
+        accounts: Arc<Accounts>,
+        ana: Arc<Account>,
+        _down: watch::Sender<bool>,
+    }
+
+    async fn open(memory: &Arc<Memory>) -> (Arc<Accounts>, Arc<Account>) {
+        let options =
+            Options { index_messages_min: 8, argon2_cost: (8, 1, 1), ..Options::default() };
+        let accounts = Accounts::open(
+            Arc::clone(memory) as Arc<dyn store::Kv>,
+            Arc::clone(memory) as Arc<dyn store::Blobs>,
+            Arc::new(LocalBus::default()),
+            MasterKey([7; 32]),
+            Arc::new(SystemClock),
+            options,
+        );
+        let accounts = accounts.await.unwrap();
+        let directory = accounts.directory();
+        let address = Address::parse("ana@example.test").unwrap();
+        let id = match directory.find(&address).await.unwrap() {
+            Some(info) => info.id,
+            None => {
+                directory.add_domain(&Domain::parse("example.test").unwrap()).await.unwrap();
+                directory.add_account(&address, b"secret").await.unwrap()
+            }
+        };
+        let ana = accounts.account(id).await.unwrap();
+        (accounts, ana)
+    }
+
+    fn started((accounts, ana): (Arc<Accounts>, Arc<Account>)) -> World {
+        let (down, shutdown) = watch::channel(false);
+        let limits =
+            SearchLimits { index_messages_min: 8, index_idle_seconds: 1, ..<_>::default() };
+        start(Arc::clone(&accounts), limits, shutdown).unwrap();
+        World { accounts, ana, _down: down }
+    }
+
+    async fn append(ana: &Account, count: u32) {
+        let inbox = ana.mailbox(&MailboxName::inbox()).unwrap().id;
+        let one = |n| NewMessage::new(Bytes::from(format!("Subject: {n}\r\n\r\nbody {n}\r\n")));
+        ana.append(inbox, (0..count).map(one).collect()).await.unwrap();
+    }
+
+    /// Waits for commits until so many messages are indexed.
+    async fn indexed(ana: &Account, wanted: u64) {
+        let wait = async {
+            loop {
+                let seen = ana.modseq();
+                ana.index_settled().await;
+                if ana.indexed().await.unwrap().1 == wanted {
+                    return;
+                }
+                ana.wait(seen).await;
+            }
+        };
+        timeout(SOON, wait).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn mail_is_indexed_as_it_comes_and_what_is_little_after_idle_time() {
+        let memory = Arc::new(Memory::new());
+        let world = started(open(&memory).await);
+        append(&world.ana, 8).await;
+        indexed(&world.ana, 8).await;
+        append(&world.ana, 3).await;
+        indexed(&world.ana, 11).await;
+        assert_eq!(world.accounts.index_waiting(world.ana.id()).await.unwrap(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_came_before_the_start_is_indexed() {
+        let memory = Arc::new(Memory::new());
+        let (_, ana) = open(&memory).await;
+        append(&ana, 20).await;
+        let world = started(open(&memory).await);
+        indexed(&world.ana, 20).await;
+    }
+}

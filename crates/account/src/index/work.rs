@@ -126,6 +126,11 @@ impl Account {
         Ok(())
     }
 
+    /// Ready when nobody works on the index.
+    pub async fn index_settled(&self) {
+        self.working().await.done();
+    }
+
     /// Messages in mailboxes, and how many of them the index holds.
     ///
     /// # Errors

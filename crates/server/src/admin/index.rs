@@ -3,6 +3,7 @@
 use super::{Admin, Failure, IndexReport, Reply};
 use account::Account;
 use std::sync::Arc;
+use tokio::{runtime::Handle, task::spawn_blocking};
 
 impl Admin {
     async fn indexed_account(&self, address: &str) -> Result<Arc<Account>, Failure> {
@@ -18,7 +19,10 @@ impl Admin {
 
     pub(super) async fn index_step(&self, address: &str) -> Result<Reply, Failure> {
         let account = self.indexed_account(address).await?;
-        let step = account.index_step(1).await.map_err(Failure::ours)?;
+        // Some seconds of work: not in a thread that serves connections.
+        let (work, handle) = (Arc::clone(&account), Handle::current());
+        let step = spawn_blocking(move || handle.block_on(work.index_step(1))).await;
+        let step = step.map_err(Failure::ours)?.map_err(Failure::ours)?;
         let (messages, indexed) = account.indexed().await.map_err(Failure::ours)?;
         let mut report =
             IndexReport { messages, indexed, more: step.more, ..IndexReport::default() };
