@@ -397,9 +397,8 @@ fn fuzzy_searches_find_words_like_those_asked_for() {
         if indexed {
             while run(ana.index_step(1)).unwrap().more {}
         }
-        let uids = |query| -> Vec<u32> {
-            fuzzily(&ana, query).into_iter().map(|(uid, _)| uid).collect()
-        };
+        let uids =
+            |query| -> Vec<u32> { fuzzily(&ana, query).into_iter().map(|(uid, _)| uid).collect() };
         // What is found exactly is found fuzzily too: inside words.
         let found = fuzzily(&ana, body("meeting"));
         assert_eq!(found.iter().map(|one| one.0).collect::<Vec<_>>(), [1, 2, 4], "{indexed}");
