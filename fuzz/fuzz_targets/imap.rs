@@ -89,7 +89,9 @@ impl World {
                 session.done(Done::Ok(None));
                 return;
             }
-            Effect::Id(_) | Effect::Unauthenticate | Effect::Idle(_) | Effect::AppendAbort => return,
+            Effect::Id(_) | Effect::Unauthenticate | Effect::Idle(_) | Effect::AppendAbort => {
+                return;
+            }
             _ => self.asked += 1,
         }
         let refused = self.choice.rotate_left(self.asked) & 1 != 0;

@@ -4,20 +4,9 @@
 //! Invariants: reads exactly the header, never an octet of what follows; a header that is not
 //! understood closes the connection; nothing is read from addresses that are not trusted.
 
-use std::{
-    fmt, io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-};
+use std::{fmt, io, net::IpAddr};
 use tokio::io::{AsyncRead, AsyncReadExt};
-
-/// The longest header of version 1 with its CRLF, by the specification §2.1.
-pub const V1_OCTETS_MAX: usize = 107;
-/// The longest rest of a version 2 header that is read: addresses and some TLVs.
-pub const V2_OCTETS_MAX: usize = 2048;
-const V2_SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
-
-/// Addresses that a proxy told; `None` when it speaks for itself (health checks).
-pub type Told = Option<(SocketAddr, SocketAddr)>;
+use wire::proxy::{self as header, Header, Told};
 
 /// A network in CIDR form, e.g. `10.0.0.0/8`; a lone address is its own network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,101 +55,29 @@ impl fmt::Display for Network {
 
 /// Reads a header.
 pub async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Told> {
-    let mut start = [0; 12];
-    stream.read_exact(&mut start).await?;
-    if start == V2_SIGNATURE { read_v2(stream).await } else { read_v1(stream, &start).await }
+    let mut octets = Vec::new();
+    loop {
+        match header::read(&octets).map_err(bad)? {
+            Header::Whole(told) => return Ok(told),
+            Header::More(more) => {
+                let start = octets.len();
+                octets.resize(start + more, 0);
+                stream.read_exact(octets.get_mut(start..).unwrap_or_default()).await?;
+            }
+        }
+    }
 }
 
 fn bad(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("PROXY header: {what}"))
 }
 
-/// The line's end is found octet by octet, so that nothing behind it is taken.
-async fn read_v1<S: AsyncRead + Unpin>(stream: &mut S, start: &[u8]) -> io::Result<Told> {
-    let mut line = start.to_vec();
-    if !line.starts_with(b"PROXY ") {
-        return Err(bad("not one"));
-    }
-    while !line.ends_with(b"\r\n") {
-        if line.len() >= V1_OCTETS_MAX {
-            return Err(bad("version 1 too long"));
-        }
-        line.push(stream.read_u8().await?);
-    }
-    let text = std::str::from_utf8(&line).map_err(|_| bad("version 1 not ASCII"))?;
-    parse_v1(text.trim_end_matches("\r\n"))
-}
-
-/// `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443`
-fn parse_v1(line: &str) -> io::Result<Told> {
-    let mut words = line.split(' ').skip(1);
-    let family = words.next().unwrap_or_default();
-    if family == "UNKNOWN" {
-        return Ok(None);
-    }
-    let mut address = || words.next().and_then(|word| word.parse::<IpAddr>().ok());
-    let (Some(from), Some(to)) = (address(), address()) else {
-        return Err(bad("version 1 addresses"));
-    };
-    let mut port = || words.next().and_then(|word| word.parse::<u16>().ok());
-    let (Some(from_port), Some(to_port)) = (port(), port()) else {
-        return Err(bad("version 1 ports"));
-    };
-    let is_family = match family {
-        "TCP4" => from.is_ipv4() && to.is_ipv4(),
-        "TCP6" => from.is_ipv6() && to.is_ipv6(),
-        _ => false,
-    };
-    if !is_family || words.next().is_some() {
-        return Err(bad("version 1 family"));
-    }
-    Ok(Some((SocketAddr::new(from, from_port), SocketAddr::new(to, to_port))))
-}
-
-async fn read_v2<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Told> {
-    let command = stream.read_u8().await?;
-    let family = stream.read_u8().await?;
-    let octets = usize::from(stream.read_u16().await?);
-    if octets > V2_OCTETS_MAX {
-        return Err(bad("version 2 too long"));
-    }
-    let mut rest = vec![0; octets];
-    stream.read_exact(&mut rest).await?;
-    match command {
-        0x20 => Ok(None),
-        0x21 => parse_v2(family, &rest),
-        _ => Err(bad("version 2 command")),
-    }
-}
-
-/// Addresses of §2.2; TLVs behind them are passed over.
-fn parse_v2(family: u8, rest: &[u8]) -> io::Result<Told> {
-    let port = |at: usize| {
-        rest.get(at..at + 2).and_then(|two| two.try_into().ok()).map(u16::from_be_bytes)
-    };
-    let v4 = |at: usize| {
-        let four: [u8; 4] = rest.get(at..at + 4)?.try_into().ok()?;
-        Some(IpAddr::V4(Ipv4Addr::from(four)))
-    };
-    let v6 = |at: usize| {
-        let sixteen: [u8; 16] = rest.get(at..at + 16)?.try_into().ok()?;
-        Some(IpAddr::V6(Ipv6Addr::from(sixteen)))
-    };
-    let parts = match family {
-        0x00 => return Ok(None),
-        0x11 => (v4(0), v4(4), port(8), port(10)),
-        0x21 => (v6(0), v6(16), port(32), port(34)),
-        _ => return Err(bad("version 2 family")),
-    };
-    let (Some(from), Some(to), Some(from_port), Some(to_port)) = parts else {
-        return Err(bad("version 2 too short"));
-    };
-    Ok(Some((SocketAddr::new(from, from_port), SocketAddr::new(to, to_port))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wire::proxy::{V1_OCTETS_MAX, V2_OCTETS_MAX};
+
+    const V2_SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
     async fn told(bytes: &[u8]) -> io::Result<(Told, Vec<u8>)> {
         let mut rest = bytes;

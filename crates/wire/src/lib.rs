@@ -10,6 +10,7 @@
 pub mod auth;
 pub mod line;
 pub mod outbox;
+pub mod proxy;
 pub mod sasl;
 #[cfg(any(test, feature = "transcript"))]
 pub mod transcript;
