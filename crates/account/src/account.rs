@@ -230,6 +230,12 @@ impl Account {
         }
         plan.take(draft.modseq, &draft.planned, &draft.uid_next);
         self.write_numbers(inner, &mut draft);
+        for mark in std::mem::take(&mut inner.state.unmarked) {
+            // Unless it is this commit that marks it anew.
+            if draft.delta.marked.is_none_or(|(marked, _)| marked != mark) {
+                draft.delete(keys::mark(mark));
+            }
+        }
         let log = std::mem::take(&mut draft.log);
         draft.put(keys::change(draft.modseq), &log.0);
         let puts = draft.puts();

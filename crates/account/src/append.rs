@@ -41,6 +41,17 @@ impl Account {
         mailbox: MailboxId,
         messages: Vec<NewMessage>,
     ) -> Result<Appended, Error> {
+        self.append_marked(mailbox, messages, None).await
+    }
+
+    /// As [`Self::append`], with the mark of a transaction; [`Refused::EntryExists`] when there is
+    /// that mark already.
+    pub(crate) async fn append_marked(
+        &self,
+        mailbox: MailboxId,
+        messages: Vec<NewMessage>,
+        mark: Option<u64>,
+    ) -> Result<Appended, Error> {
         let max = self.shared.options.message_octets_max.min(u32::MAX.into());
         if messages.iter().any(|message| message.bytes.len() as u64 > max) {
             return Err(Refused::MessageTooBig.into());
@@ -59,7 +70,7 @@ impl Account {
         for (message, id) in messages.into_iter().zip(first..) {
             ready.push(self.ready(message, id).await?);
         }
-        let (sent, uids, uid_validity) = self.plan_append(mailbox, &ready, octets).await?;
+        let (sent, uids, uid_validity) = self.plan_append(mailbox, &ready, octets, mark).await?;
         sent.landed().await?;
         Ok(Appended {
             uid_validity,
@@ -105,9 +116,14 @@ impl Account {
         mailbox: MailboxId,
         ready: &[Ready],
         octets: u64,
+        mark: Option<u64>,
     ) -> Result<(Sent, Vec<Uid>, UidValidity), Error> {
         let mut guard = self.turn().await?;
         let inner = &mut *guard;
+        let now = self.shared.clock.now_seconds();
+        if mark.is_some_and(|mark| inner.is_marked(mark, now)) {
+            return Err(Refused::EntryExists.into());
+        }
         let found = inner.state.mailboxes.get(&mailbox.0).ok_or(Refused::NoSuchMailbox)?;
         let uid_validity = UidValidity(found.record.uid_validity);
         inner.room(octets, ready.len() as u64)?;
@@ -118,6 +134,9 @@ impl Account {
         // Nothing is refused from here on.
         let mut draft = self.draft(inner);
         draft.taken = (octets, ready.len() as u64);
+        if let Some(mark) = mark {
+            draft.mark(mark);
+        }
         let mut uids = Vec::with_capacity(ready.len());
         for (one, uid) in ready.iter().zip(first..) {
             let numbers = self.keyword_numbers(inner, &one.flags.keywords, &mut draft)?;

@@ -97,6 +97,16 @@ impl Draft {
         self.planned.push(Planned::Joined { mailbox, uid, message });
     }
 
+    /// The mark of a transaction, with what it stores.
+    pub fn mark(&mut self, mark: u64) {
+        let time = self.time;
+        self.put_with(crate::keys::mark(mark), |to| {
+            to.byte(1).signed(time);
+        });
+        self.delta.marked = Some((mark, time));
+        self.planned.push(Planned::Marked(mark));
+    }
+
     /// The keys for the store.
     pub fn puts(&mut self) -> Vec<(Bytes, Option<Bytes>)> {
         let arena = std::mem::take(&mut self.arena).done();

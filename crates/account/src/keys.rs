@@ -22,6 +22,7 @@ pub(crate) mod tag {
     pub const SHARED: u8 = b'R';
     pub const SUBSCRIPTION: u8 = b'S';
     pub const TRASH: u8 = b'T';
+    pub const MARK: u8 = b'Y';
     pub const UID_VALIDITY: u8 = b'U';
     pub const VERSION: u8 = b'V';
     pub const SEALING: u8 = b'W';
@@ -125,6 +126,10 @@ pub(crate) fn index() -> Key {
 /// A subscribed name, by its hash.
 pub(crate) fn subscription(hash: u64) -> Key {
     Key::new(tag::SUBSCRIPTION, &[&hash.to_be_bytes()])
+}
+/// A transaction that may be tried again.
+pub(crate) fn mark(mark: u64) -> Key {
+    Key::new(tag::MARK, &[&mark.to_be_bytes()])
 }
 /// Directory: a domain.
 pub(crate) fn domain(name: &str) -> Bytes {

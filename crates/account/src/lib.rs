@@ -27,6 +27,7 @@ mod load;
 mod lock;
 mod mailbox;
 mod mailboxes;
+pub mod once;
 mod pack;
 mod password;
 mod person;

@@ -196,6 +196,14 @@ impl Account {
         self.read_members(&mut state, counters.next_message).await?;
         self.read_bulks(&mut state).await?;
         self.read_numbers(&mut state).await?;
+        self.each(tag::MARK, |key, value| {
+            let mark = u64::from_be_bytes(key.try_into().ok()?);
+            let mut from = Reader(value);
+            (from.byte()? == 1).then_some(())?;
+            state.mark(mark, from.signed()?);
+            Some(())
+        })
+        .await?;
         Ok(Read { state, counters })
     }
 

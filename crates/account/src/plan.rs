@@ -19,6 +19,8 @@ pub(crate) enum Planned {
     Gone { mailbox: u32, uid: u32 },
     /// A visible message gets another membership.
     Joined { mailbox: u32, uid: u32, message: u32 },
+    /// A transaction is stored; looked for in the commits themselves.
+    Marked(u64),
 }
 
 /// Changes that a table grows for by itself.
@@ -138,6 +140,7 @@ impl Plan {
                 Planned::Joined { mailbox, uid, message } => {
                     self.joined.entry(message).or_default().push((mailbox, uid));
                 }
+                Planned::Marked(_) => {}
             }
         }
     }
@@ -172,6 +175,7 @@ impl Plan {
                         }
                     }
                 }
+                Planned::Marked(_) => {}
             }
         }
     }

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Segment = 11,
     /// Of the directory.
     Token = 12,
+    /// Of hashes alone: a transaction.
+    Mark = 13,
 }
 
 /// An account's key, ready for use.

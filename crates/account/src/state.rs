@@ -213,6 +213,8 @@ pub(crate) struct Delta {
     pub expunged: BTreeMap<u32, Vec<u32>>,
     pub bulks: Vec<Written>,
     pub gone: Vec<u32>,
+    /// A transaction, and when it is stored.
+    pub marked: Option<(u64, i64)>,
     pub subscribed: Vec<(MailboxName, bool)>,
     /// Keywords in all after this commit.
     pub keywords: Option<usize>,
@@ -244,6 +246,10 @@ pub(crate) struct State {
     pub messages: u64,
     /// Mailboxes whose `recent_from` is to be written with the next commit.
     pub recent_moved: BTreeSet<u32>,
+    /// Transactions that may be tried again, and when each was stored.
+    pub marks: HashMap<u64, i64>,
+    /// Marks whose keys are to be deleted with the next commit.
+    pub unmarked: Vec<u64>,
 }
 
 impl State {
@@ -257,6 +263,9 @@ impl State {
     pub fn apply(&mut self, modseq: u64, delta: &Delta, watches: &mut Watches) {
         self.modseq = modseq;
         (self.octets, self.messages) = delta.used;
+        if let Some((mark, time)) = delta.marked {
+            self.mark(mark, time);
+        }
         if let Some(count) = delta.keywords {
             self.keywords.settle(count);
         }

@@ -9,5 +9,5 @@ pub mod join;
 pub mod recipient;
 pub mod trace;
 
-pub use recipient::{Inbound, Problem, Route};
+pub use recipient::{Inbound, Problem, Route, Submitted};
 pub use trace::{Origin, Received};

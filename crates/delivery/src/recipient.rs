@@ -1,7 +1,9 @@
 //! Recipients: whose accounts they are, and the message into all of them.
 
 use crate::join;
-use account::{Accounts, Error, MailboxName, NewMessage, Recipient, Refused};
+use account::{
+    Account, Accounts, Error, MailboxName, NewMessage, Recipient, Refused, once::Transaction,
+};
 use bytes::Bytes;
 use mail::{AccountId, Address};
 use std::{collections::BTreeMap, sync::Arc};
@@ -78,35 +80,89 @@ impl Inbound {
     }
 
     /// Stores a message in the INBOX of every account of these routes, each once; gives an outcome
-    /// for each route: good only when the message is durable in all its accounts.
-    pub async fn deliver(&self, message: Bytes, routes: &[Route]) -> Vec<Result<(), Problem>> {
+    /// for each route: good only when the message is durable in all its accounts. An account that
+    /// got it when the sender tried before, and heard no good answer, does not get it again.
+    pub async fn deliver(
+        &self,
+        message: Bytes,
+        routes: &[Route],
+        submitted: &Submitted<'_>,
+    ) -> Vec<Result<(), Problem>> {
         let message = NewMessage::new(message);
         let mut ids: Vec<AccountId> =
             routes.iter().flat_map(|route| route.accounts.iter().copied()).collect();
         ids.sort_unstable();
         ids.dedup();
-        let outcomes: BTreeMap<AccountId, Result<(), Problem>> = match ids.as_slice() {
-            [only] => BTreeMap::from([(*only, self.store(*only, message).await)]),
-            _ => {
-                let stores = ids.iter().map(|id| {
-                    let store: join::Boxed<'_, _> = Box::pin(self.store(*id, message.clone()));
-                    store
-                });
-                ids.iter().copied().zip(join::all(stores.collect()).await).collect()
-            }
+        let shared = match submitted.one_answer {
+            true => ids.len() > 1,
+            false => routes.iter().any(|route| route.accounts.len() > 1),
         };
+        let transaction = shared.then(|| Transaction::new(submitted.sender, submitted.content));
+        let stores = ids.iter().map(|id| {
+            let store: join::Boxed<'_, _> =
+                Box::pin(self.store(*id, message.clone(), transaction.as_ref()));
+            store
+        });
+        let stored = match ids.as_slice() {
+            [only] => vec![self.store(*only, message, transaction.as_ref()).await],
+            _ => join::all(stores.collect()).await,
+        };
+        let stored: BTreeMap<AccountId, Result<Arc<Account>, Problem>> =
+            ids.iter().copied().zip(stored).collect();
         let outcome = |route: &Route| {
-            let mut worst = route.accounts.iter().filter_map(|id| outcomes.get(id));
-            worst.find(|one| one.is_err()).cloned().unwrap_or(Ok(()))
+            let all = route.accounts.iter().filter_map(|id| stored.get(id));
+            all.filter_map(|one| one.as_ref().err()).next().map_or(Ok(()), |why| Err(why.clone()))
         };
-        routes.iter().map(outcome).collect()
+        let outcomes: Vec<_> = routes.iter().map(outcome).collect();
+        if let Some(transaction) = &transaction {
+            settle(&stored, (routes, &outcomes), (transaction, submitted.one_answer));
+        }
+        outcomes
     }
 
-    async fn store(&self, id: AccountId, message: NewMessage) -> Result<(), Problem> {
+    async fn store(
+        &self,
+        id: AccountId,
+        message: NewMessage,
+        transaction: Option<&Transaction>,
+    ) -> Result<Arc<Account>, Problem> {
         let account = self.accounts.account(id).await?;
         let inbox = account.mailbox(&MailboxName::inbox());
         let inbox = inbox.ok_or_else(|| Problem::Failed(format!("account {id} has no INBOX")))?;
-        account.append(inbox.id, vec![message]).await?;
-        Ok(())
+        match transaction {
+            Some(transaction) => account.append_once(inbox.id, message, transaction).await?,
+            None => {
+                account.append(inbox.id, vec![message]).await?;
+            }
+        }
+        Ok(account)
+    }
+}
+
+/// A message as its sender gave it, to know it when it comes again.
+#[derive(Clone, Copy, Debug)]
+pub struct Submitted<'a> {
+    /// The reverse-path; empty for `<>`.
+    pub sender: &'a str,
+    /// The content as it came.
+    pub content: &'a [u8],
+    /// One answer is given for all recipients (SMTP), not one for each (LMTP).
+    pub one_answer: bool,
+}
+
+/// Accounts forget a transaction whose good answer speaks for them: it is not tried again.
+fn settle(
+    stored: &BTreeMap<AccountId, Result<Arc<Account>, Problem>>,
+    (routes, outcomes): (&[Route], &[Result<(), Problem>]),
+    (transaction, one_answer): (&Transaction, bool),
+) {
+    let all_well = outcomes.iter().all(Result::is_ok);
+    for (id, account) in stored {
+        let Ok(account) = account else { continue };
+        let mut of_it =
+            routes.iter().zip(outcomes).filter(|(route, _)| route.accounts.contains(id));
+        if all_well || !one_answer && of_it.all(|(_, outcome)| outcome.is_ok()) {
+            account.conclude(transaction);
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     context::{Context, Peer},
 };
 use bytes::{Bytes, BytesMut};
-use delivery::{Inbound, Origin, Problem, Received, Route, author, trace};
+use delivery::{Inbound, Origin, Problem, Received, Route, Submitted, author, trace};
 use mail::Address;
 use smtp::{
     Effect, Kind, Limits, MailFrom, Options, RcptTo, Session, Verdict, effect::Introduction,
@@ -234,7 +234,13 @@ impl Smtp {
         let octets = whole.len();
         let routes: Vec<Route> =
             message.recipients.iter().map(|(_, route)| route.clone()).collect();
-        let outcomes = self.shared.inbound.deliver(whole, &routes).await;
+        let sender = message.from.path.as_ref().map_or_else(String::new, ToString::to_string);
+        let submitted = Submitted {
+            sender: &sender,
+            content: &message.content,
+            one_answer: self.kind != Kind::Lmtp,
+        };
+        let outcomes = self.shared.inbound.deliver(whole, &routes, &submitted).await;
         let delivered = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         self.context.metrics.delivered(self.protocol(), delivered as u64);
         tracing::info!(
