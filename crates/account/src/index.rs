@@ -18,6 +18,7 @@ mod work;
 pub(crate) use cache::Cache;
 pub use size::Sizes;
 pub use work::Progress;
+pub(crate) use work::yield_now;
 
 use crate::{Account, Error, keys};
 use ::search::Segment;

@@ -12,9 +12,12 @@ use account::{
 };
 use bytes::Bytes;
 use mail::NumberSet;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use store::{
-    BlobId, Blobs, LocalBus, Memory,
+    BlobId, Blobs, Kv, LocalBus, Memory,
     faulty::{Faulty, When},
 };
 use world::{Fixed, account, letter, open, options, run};
@@ -320,6 +323,13 @@ fn attachments_are_found_with_and_without_the_index() {
     }
     assert_eq!(run(ana.indexed()).unwrap(), (1, 1));
     assert_eq!(check(&accounts), Vec::<String>::new());
+    // An empty index takes on the kind of texts that its first segment has.
+    let accounts = reading(None);
+    run(run(account(&accounts, "ana@example.test")).drop_index()).unwrap();
+    let accounts = reading(Some(Arc::new(Disguise)));
+    let ana = run(account(&accounts, "ana@example.test"));
+    index(&ana);
+    assert_eq!(run(ana.indexed()).unwrap(), (1, 1));
 }
 
 #[test]
@@ -411,4 +421,64 @@ fn fuzzy_searches_find_words_like_those_asked_for() {
     }
     let exact = Search::new(body("x"));
     assert_eq!(exact.relevancy(mail::MessageId(1)), 100);
+}
+
+#[test]
+fn a_damaged_record_keeps_no_other_message_from_the_index() {
+    let memory = Arc::new(Memory::new());
+    let accounts = run(open(&memory));
+    let ana = run(account(&accounts, "ana@example.test"));
+    append(&ana, 1..=20);
+    // A record's key is its letter and the message.
+    let key = Bytes::copy_from_slice(&[&b"E"[..], &7_u32.to_be_bytes()].concat());
+    let head = run(memory.head(ana.id().0)).unwrap();
+    let bad = store::Commit {
+        account: ana.id().0,
+        expected: head,
+        head: head + 1,
+        puts: vec![(key, Some(Bytes::from_static(b"no record")))],
+        ..store::Commit::default()
+    };
+    run(memory.commit(bad)).unwrap();
+    drop((ana, accounts));
+    let accounts = run(open(&memory));
+    let ana = run(account(&accounts, "ana@example.test"));
+    while run(ana.index_step(1)).unwrap().more {}
+    assert_eq!(run(ana.indexed()).unwrap(), (20, 20));
+    assert_eq!(find(&ana, &Query::Header("Subject".into(), "letter 9".into())), [9]);
+}
+
+#[test]
+fn searches_are_right_while_the_index_changes() {
+    let memory = Arc::new(Memory::new());
+    // Little is remembered, so that chunks are read while merges drop them.
+    let (kv, blobs) = (Arc::clone(&memory), Arc::clone(&memory));
+    let options = Options { search_cache_octets_max: 4_096, ..options() };
+    let bus = Arc::new(LocalBus::default());
+    let opened = Accounts::open(kv, blobs, bus, MasterKey([7; 32]), Arc::new(Fixed), options);
+    let accounts = run(opened).unwrap();
+    let ana = run(account(&accounts, "ana@example.test"));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let indexing = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                run(ana.index_step(3)).unwrap();
+                if run(ana.indexed()).unwrap().0 % 100 == 0 {
+                    run(ana.drop_index()).unwrap();
+                }
+            }
+        });
+        for round in 0..60_u32 {
+            append(&ana, round * 5 + 1..=round * 5 + 5);
+            let all = (round as usize + 1) * 5;
+            assert_eq!(find(&ana, &body("of the letter")).len(), all);
+            let wanted = round * 5 / 2 + 1;
+            assert_eq!(find(&ana, &body(&format!("Body {wanted} of"))), [wanted]);
+            let sent = Query::Not(Box::new(Query::Sent(Some(0), None)));
+            assert_eq!(find(&ana, &sent).len(), all);
+        }
+        done.store(true, Ordering::Relaxed);
+        indexing.join().unwrap();
+    });
+    assert_eq!(check(&accounts), Vec::<String>::new());
 }

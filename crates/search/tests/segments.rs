@@ -102,6 +102,28 @@ fn ranks_of_several_segments() {
 }
 
 #[test]
+fn places_of_texts_among_several_segments() {
+    let parts = [open(build(1..30)), open(build(30..35)), open(build(35..90))];
+    let parts: Vec<&Segment> = parts.iter().collect();
+    let documents: Vec<Document> = (1..90).map(document).collect();
+    let key = SortKey::Subject;
+    let ranked = run(ranks(&parts, key)).unwrap().concat();
+    let keys: Vec<&str> = documents.iter().map(|one| one.sort[key.place()].as_str()).collect();
+    let mut texts: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    texts.extend(keys.iter().map(|key| format!("{key}\0")));
+    texts.extend(["".to_owned(), "\u{10ffff}".to_owned()]);
+    texts.sort_unstable();
+    let asked: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let found = run(search::places(&parts, key, &asked)).unwrap();
+    for (text, (rank, equal)) in texts.iter().zip(found) {
+        let below = keys.iter().zip(&ranked).filter(|(key, _)| **key <= text.as_str());
+        assert_eq!(rank, below.map(|(_, rank)| *rank).max().unwrap_or(0), "{text:?}");
+        assert_eq!(equal, keys.contains(&text.as_str()), "{text:?}");
+    }
+    assert_eq!(run(search::places(&parts, key, &[])).unwrap(), []);
+}
+
+#[test]
 fn limits_at_n_and_one_more() {
     let limits = Limits { segment_messages_max: 3, ..Limits::default() };
     let mut builder = Builder::new(limits);

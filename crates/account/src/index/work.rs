@@ -44,7 +44,7 @@ pub(super) struct Look {
 }
 
 /// Lets others run.
-async fn yield_now() {
+pub(crate) async fn yield_now() {
     let mut yielded = false;
     poll_fn(|context| {
         if yielded {
@@ -191,10 +191,14 @@ impl Account {
         let ids: Vec<MessageId> = look.waiting.iter().copied().map(MessageId).collect();
         let mut first = None;
         'pages: for page in ids.chunks(RECORDS_PAGE) {
-            for (id, record) in page.iter().zip(self.records(page).await?) {
+            for (id, record) in page.iter().zip(self.records_or_damage(page).await?) {
                 // Erased meanwhile.
                 let Some(record) = record else { continue };
-                let document = match self.text_of(&record).await {
+                let document = match record {
+                    Ok(record) => self.text_of(&record).await,
+                    Err(damage) => Err(damage),
+                };
+                let document = match document {
                     Ok(document) => document,
                     Err(Error::Damaged(what)) => {
                         tracing::warn!(account = self.id.0, message = id.0, what, "not indexed");
@@ -213,7 +217,7 @@ impl Account {
         }
         let (Some(first), Some(last)) = (first, builder.last()) else { return Ok(0) };
         let documents = builder.len();
-        let mut manifest = snapshot.manifest.clone();
+        let mut manifest = Manifest { texts: self.texts(), ..snapshot.manifest.clone() };
         let number = manifest.next;
         let mut writing = Writing::new(self, number);
         ::search::Sink::write(&mut writing, builder.finish().map_err(own)?.into())
@@ -227,6 +231,27 @@ impl Account {
         let done = ids.iter().filter(|id| id.0 <= last);
         self.shared.texts.forget(done.map(|id| Name::Text(self.id.0, id.0)));
         Ok(documents)
+    }
+
+    /// Records, each by itself where one is damaged: the others are not to suffer for it.
+    async fn records_or_damage(
+        &self,
+        page: &[MessageId],
+    ) -> Result<Vec<Option<Result<Record, Error>>>, Error> {
+        match self.records(page).await {
+            Ok(records) => return Ok(records.into_iter().map(|one| one.map(Ok)).collect()),
+            Err(Error::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let mut records = Vec::with_capacity(page.len());
+        for id in page {
+            records.push(match self.records(&[*id]).await {
+                Ok(one) => one.into_iter().flatten().next().map(Ok),
+                Err(damage @ Error::Damaged(_)) => Some(Err(damage)),
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(records)
     }
 
     /// What a message is searched by; remembered for a while.

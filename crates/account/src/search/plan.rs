@@ -5,7 +5,7 @@
 use super::{Query, within};
 use crate::{
     Account, Error, document,
-    index::{Snapshot, own},
+    index::{Snapshot, own, yield_now},
     state::{Entry, State},
     watch::Watch,
 };
@@ -122,6 +122,8 @@ impl Plan {
                     known.scores.push(HashMap::new());
                     continue;
                 }
+                // A peer may ask a hundred things at once.
+                yield_now().await;
                 match ask(&open.segment, leaf).await.map_err(own) {
                     Ok((answer, scores)) => {
                         known.answers.push(answer);
