@@ -4,20 +4,23 @@
 
 use libfuzzer_sys::fuzz_target;
 use wire::auth::{Answer, Ask, Refusal, ScramKeys};
-use wire::sasl::{Exchange, Mechanism, Turn};
+use wire::sasl::{Exchange, Mechanism, TOKEN_OCTETS_MAX, Turn};
 
 const LOGIN: &str = "ana@example.test";
 
 fuzz_target!(|data: &[u8]| {
     let [choice, world, responses @ ..] = data else { return };
-    let mechanism = match choice & 3 {
-        0 => Mechanism::Plain,
-        1 => Mechanism::Login,
-        2 => Mechanism::ScramSha256,
-        _ => Mechanism::ScramSha256Plus,
+    // The two bits of the seeds, then one that came later.
+    let mechanism = match (choice & 16 != 0, choice & 3) {
+        (true, 0 | 1) => Mechanism::OAuthBearer,
+        (true, _) => Mechanism::XOAuth2,
+        (false, 0) => Mechanism::Plain,
+        (false, 1) => Mechanism::Login,
+        (false, 2) => Mechanism::ScramSha256,
+        (false, _) => Mechanism::ScramSha256Plus,
     };
     let exporter = (choice & 4 != 0).then_some([7; 32]);
-    let mut exchange = Exchange::new(mechanism, exporter);
+    let mut exchange = Exchange::new(mechanism, exporter).scoped("imap");
     let mut responses = responses.split(|octet| *octet == 0xff);
     let initial = if choice & 8 != 0 { responses.next() } else { None };
     let mut turn = exchange.start(initial);
@@ -60,6 +63,13 @@ fn answer(ask: &Ask, yes: bool, said_yes: &mut bool) -> Answer {
         }
         Ask::Password { login, .. } => {
             assert!(!login.is_empty());
+            *said_yes |= yes;
+            accepted(yes)
+        }
+        Ask::Token { authzid, token } => {
+            assert!(!authzid.contains(char::is_control));
+            assert!(!token.reveal().is_empty() && token.reveal().len() <= TOKEN_OCTETS_MAX);
+            assert!(token.reveal().iter().all(u8::is_ascii_graphic));
             *said_yes |= yes;
             accepted(yes)
         }
