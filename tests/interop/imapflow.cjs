@@ -12,6 +12,8 @@ const options = {
 async function main() {
   const client = new ImapFlow(options);
   await client.connect();
+  // It asks by itself; the flag says that the server agreed.
+  if (!client._inflate) throw new Error('not compressed');
   const folders = await client.list();
   if (!folders.some((folder) => folder.specialUse === '\\Sent')) throw new Error('no \\Sent');
   const lock = await client.getMailboxLock('INBOX');

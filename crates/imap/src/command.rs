@@ -6,6 +6,7 @@ mod authenticate;
 mod cancelupdate;
 mod capability;
 mod close;
+mod compress;
 mod copy;
 mod create;
 mod delete;
@@ -70,6 +71,8 @@ pub(crate) enum Next {
     Idle,
     /// TLS begins.
     StartTls,
+    /// Compression begins.
+    Compress,
     /// The login ends, the connection does not.
     Unauthenticate,
     /// The session ends.
@@ -154,6 +157,7 @@ const TABLE: &[Row] = {
         row("UNAUTHENTICATE", LoggedIn, unauthenticate::run),
         row("ID", Always, id::run),
         row("ENABLE", LoggedIn, enable::run),
+        row("COMPRESS", LoggedIn, compress::run),
         row("NAMESPACE", LoggedIn, namespace::run),
         row("CREATE", LoggedIn, create::run),
         row("DELETE", LoggedIn, delete::run),

@@ -230,6 +230,16 @@ pub const EXTENSIONS: &[Extension] = {
             &["preview"],
         ),
         row(
+            "COMPRESS=DEFLATE",
+            &[4978],
+            AfterLogin,
+            (
+                "INFLATED_OCTETS_MAX 16 KiB, EMPTY_OCTETS_MAX 64 KiB",
+                "imap/command/compress.rs, server/deflate.rs",
+            ),
+            &["compress"],
+        ),
+        row(
             "UNAUTHENTICATE",
             &[8437],
             AfterLogin,

@@ -71,6 +71,8 @@ pub struct Session {
     eof: bool,
     /// The bridge has news for IDLE.
     news: bool,
+    /// COMPRESS was given.
+    compressed: bool,
     bad_commands: u32,
     failures: u32,
 }
@@ -113,6 +115,10 @@ enum Phase {
     Idle(Box<str>),
     /// STARTTLS was answered.
     StartTls,
+    /// COMPRESS was answered.
+    Compress,
+    /// UNAUTHENTICATE was answered while COMPRESS was active.
+    EndCompress,
     /// Everything is said.
     Closing,
 }
@@ -137,6 +143,7 @@ impl Session {
             ending: None,
             eof: false,
             news: false,
+            compressed: false,
             bad_commands: 0,
             failures: 0,
         }
@@ -215,6 +222,16 @@ impl Session {
     /// Whether STARTTLS may be sent now.
     pub(crate) fn starttls_offered(&self) -> bool {
         self.options.starttls && self.security.is_none()
+    }
+
+    /// Whether COMPRESS is active.
+    pub(crate) const fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// Whether the client said more than the command at hand.
+    pub(crate) fn is_more_received(&self) -> bool {
+        !self.input.is_empty()
     }
 
     /// Whether a password may be sent now.
@@ -361,6 +378,14 @@ impl Session {
                 self.phase = Phase::StartTls;
                 self.input.clear();
                 Some(Step::StartTls)
+            }
+            Phase::Compress => {
+                self.compressed = true;
+                Some(Step::Compress)
+            }
+            Phase::EndCompress => {
+                self.compressed = false;
+                Some(Step::EndCompress)
             }
             Phase::Closing => {
                 self.phase = Phase::Closing;

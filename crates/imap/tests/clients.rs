@@ -65,7 +65,7 @@ fn converse(octets: &[u8], piece_octets: usize) -> String {
                 Some(piece) => session.receive(piece),
                 None => break,
             },
-            Step::StartTls => panic!("no TLS here"),
+            Step::StartTls | Step::Compress | Step::EndCompress => panic!("not here"),
             Step::Close => break,
         }
         said.extend_from_slice(&session.outbox().take());

@@ -42,7 +42,7 @@ impl Talk {
                     self.asked.push(effect);
                 }
                 Step::Wait(_) | Step::Close => return,
-                Step::StartTls => panic!("no TLS here"),
+                Step::StartTls | Step::Compress | Step::EndCompress => panic!("not here"),
             }
         }
     }

@@ -57,6 +57,7 @@ fn run(session: &mut Session) -> Option<Patience> {
             Step::StartTls => {
                 session.event(Event::Secured { exporter: None, description: String::new() })
             }
+            Step::Compress | Step::EndCompress => {}
             Step::Close => return None,
         }
     }
@@ -226,6 +227,34 @@ fn hidden_capabilities_are_neither_shown_nor_enabled() {
     let said = ask(&mut session, "c CAPABILITY");
     assert!(!said.contains("IMAP4rev2") && !said.contains("APPENDLIMIT"), "{said}");
     assert!(ask(&mut session, "c ENABLE IMAP4rev2").starts_with("* ENABLED\r\n"));
+}
+
+/// RFC 4978 §3: "The client MUST NOT send any further commands until it has seen the result".
+#[test]
+fn compress_is_refused_when_more_was_sent_behind_it() {
+    let mut session = selected(options());
+    session.receive(b"c COMPRESS DEFLATE\r\nd CHE");
+    assert!(matches!(session.step(), Step::Wait(_)));
+    session.receive(b"CK now\r\ne COMPRESS DEFLATE\r\n");
+    assert!(matches!(session.step(), Step::Compress));
+    let said = said(&mut session);
+    assert_eq!(
+        said,
+        "c BAD [CLIENTBUG] Wait for the answer to COMPRESS\r\nd BAD Too many arguments\r\n\
+         e OK DEFLATE active\r\n"
+    );
+    assert!(ask(&mut session, "f COMPRESS DEFLATE").starts_with("f NO [COMPRESSIONACTIVE] "));
+}
+
+#[test]
+fn compress_is_neither_shown_nor_done_when_hidden() {
+    let mut options = options();
+    options.hidden_capabilities = vec!["compress=deflate".to_owned()];
+    let mut session = selected(options);
+    assert!(!ask(&mut session, "c CAPABILITY").contains("COMPRESS"));
+    session.receive(b"d COMPRESS DEFLATE\r\n");
+    assert!(matches!(session.step(), Step::Wait(_)));
+    assert_eq!(said(&mut session), "d BAD Unknown command\r\n");
 }
 
 /// Bodies of commands, so that random input gets past the first word.

@@ -14,7 +14,7 @@
 //! | `O: outcome` | the answer to the effect (see [`Player::outcome`]); without one it is OK |
 //! | `R: response` | an untagged response before the outcome (see [`Player::respond`]) |
 //! | `@ event` | `tls`, `eof`, `timeout`, `shutdown`, `withdrawn`, `news`, `keepalive` |
-//! | `X: step` | `StartTls` or `Close` |
+//! | `X: step` | `StartTls`, `Compress`, `EndCompress` or `Close` |
 //! | `! option` | before all others: `tls-required`, `starttls`, `small`, `hide X`, … |
 //!
 //! The list of capabilities after login is written as `CAPABILITY *` but for files with
@@ -123,6 +123,14 @@ impl<'a> Player<'a> {
                     assert_eq!(self.given.front(), Some(&"@ tls"));
                     self.pieces.clear();
                     self.event();
+                }
+                Step::Compress => {
+                    self.flush();
+                    self.told.push_str("X: Compress\n");
+                }
+                Step::EndCompress => {
+                    self.flush();
+                    self.told.push_str("X: EndCompress\n");
                 }
                 Step::Close => {
                     self.flush();

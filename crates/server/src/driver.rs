@@ -10,17 +10,19 @@
 
 use crate::{
     bridge::Bridge,
+    deflate::{self, Deflate, INFLATED_OCTETS_MAX, REST_AFTER},
     pace::{Pace, Timeouts},
     tls::{Handshake, TlsError},
     transport::Transport,
 };
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
+use flate2::FlushCompress as Flush;
 use prometheus_client::metrics::counter::Counter;
 use std::{
     cell::RefCell,
     fmt,
     future::{pending, poll_fn},
-    io,
+    io::{self, ErrorKind::TimedOut},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -28,6 +30,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::watch,
+    task::coop,
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 use wire::{Event, Machine, Patience, Step};
@@ -92,6 +95,8 @@ pub struct Driver<B: Bridge, S> {
     transport: Transport<S>,
     machine: B::Machine,
     bridge: B,
+    /// Once the machine asked for it; boxed, since few do.
+    deflate: Option<Box<Deflate>>,
     shared: Arc<Shared>,
     shutdown: watch::Receiver<bool>,
     pace: Pace,
@@ -133,6 +138,7 @@ where
             transport: Transport::Clear(stream),
             machine,
             bridge,
+            deflate: None,
             shared,
             shutdown,
             pace,
@@ -197,6 +203,15 @@ where
                 self.handshake().await?;
                 Ok(true)
             }
+            Step::Compress => {
+                self.drain().await.map_err(Ended::Lost)?;
+                self.deflate = Some(Box::default());
+                Ok(true)
+            }
+            Step::EndCompress => {
+                self.end_deflate().await.map_err(Ended::Lost)?;
+                Ok(true)
+            }
             Step::Close => {
                 self.drain().await.map_err(Ended::Lost)?;
                 Ok(false)
@@ -259,8 +274,24 @@ where
         Ok(())
     }
 
+    /// Waits until then, and lets the compressor go on the way.
     async fn woke(&mut self, deadline: Instant) -> Woke {
-        let Self { transport, machine, bridge, shutdown, told_shutdown, .. } = self;
+        loop {
+            let warm = self.deflate.as_deref_mut().filter(|deflate| deflate.is_warm());
+            let rest = warm.map_or(deadline, |_| deadline.min(Instant::now() + REST_AFTER));
+            match self.woke_until(rest).await {
+                Woke::TimedOut if rest < deadline => {
+                    if let Some(deflate) = &mut self.deflate {
+                        deflate.rest();
+                    }
+                }
+                woke => return woke,
+            }
+        }
+    }
+
+    async fn woke_until(&mut self, deadline: Instant) -> Woke {
+        let Self { transport, machine, bridge, deflate, shutdown, told_shutdown, .. } = self;
         let access = bridge.access().cloned();
         let withdrawn = async {
             match &access {
@@ -273,7 +304,10 @@ where
             // An error means that the sender is gone, which is a shutdown too.
             _ = shutdown.wait_for(|down| *down), if !*told_shutdown => Woke::ShuttingDown,
             () = withdrawn => Woke::Withdrawn,
-            read = poll_fn(|cx| poll_receive(transport, machine, cx)) => match read {
+            read = poll_fn(|cx| match deflate {
+                None => poll_receive(transport, machine, cx),
+                Some(deflate) => poll_inflate(transport, (deflate, machine), cx),
+            }) => match read {
                 Ok(octets) => Woke::Received(octets),
                 Err(error) => Woke::Lost(error),
             },
@@ -290,6 +324,9 @@ where
             return Ok(());
         }
         self.shared.octets.sent.inc_by(bytes.len() as u64);
+        if self.deflate.is_some() {
+            return Box::pin(self.send_deflated(bytes, Flush::Sync)).await;
+        }
         let limit = Duration::from_secs(self.shared.timeouts.write_seconds.into());
         let transport = &mut self.transport;
         while !bytes.is_empty() {
@@ -297,7 +334,40 @@ where
             let end = bytes.len() - piece;
             let is_last = end == 0;
             let send = poll_fn(|cx| poll_send(transport, (&mut bytes, end), is_last, cx));
-            timeout(limit, send).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            timeout(limit, send).await.map_err(|_| io::Error::from(TimedOut))??;
+        }
+        Ok(())
+    }
+
+    /// The same with a peer that compresses.
+    async fn send_deflated(&mut self, mut bytes: BytesMut, last: Flush) -> io::Result<()> {
+        let limit = Duration::from_secs(self.shared.timeouts.write_seconds.into());
+        let (Some(deflate), transport) = (&mut self.deflate, &mut self.transport) else {
+            return Ok(());
+        };
+        loop {
+            let piece = bytes.split_to(bytes.len().min(OUTBOX_OCTETS_HIGH));
+            let is_last = bytes.is_empty();
+            let mut sent = deflate.deflate(&piece, if is_last { last } else { Flush::None })?;
+            let send = poll_fn(|cx| poll_send(transport, (&mut sent, 0), is_last, cx));
+            timeout(limit, send).await.map_err(|_| io::Error::from(TimedOut))??;
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends what waits as the end of our stream, and goes on in clear.
+    async fn end_deflate(&mut self) -> io::Result<()> {
+        self.drained = Instant::now();
+        let bytes = self.machine.outbox().take();
+        self.shared.octets.sent.inc_by(bytes.len() as u64);
+        Box::pin(self.send_deflated(bytes, Flush::Finish)).await?;
+        if let Some(deflate) = self.deflate.take() {
+            let clear = deflate.behind_end();
+            if !clear.is_empty() {
+                self.machine.receive(&clear);
+            }
         }
         Ok(())
     }
@@ -348,6 +418,45 @@ where
     })
 }
 
+/// The same with a peer that compresses: hands on one piece, however much it has sent.
+fn poll_inflate<M: Machine, S>(
+    transport: &mut Transport<S>,
+    (deflate, machine): (&mut Deflate, &mut M),
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    BUFFER.with_borrow_mut(|buffer| {
+        let (room, rest) = buffer.split_at_mut(INFLATED_OCTETS_MAX);
+        let (read, _) = rest.split_at_mut(deflate::READ_OCTETS_MAX);
+        loop {
+            while deflate.has_more() {
+                // Others have their turn, also while nothing must be read for the next piece.
+                ready!(coop::poll_proceed(cx)).made_progress();
+                let octets = deflate.inflate(room)?;
+                if let Some(bytes) = room.get(..octets).filter(|bytes| !bytes.is_empty()) {
+                    machine.receive(bytes);
+                    return Poll::Ready(Ok(octets));
+                }
+            }
+            // The end of its stream is the end of what the peer says.
+            if deflate.is_ended() {
+                return Poll::Ready(Ok(0));
+            }
+            let mut into = ReadBuf::new(read);
+            match ready!(transport.poll_read(cx, &mut into)) {
+                Ok(()) if into.filled().is_empty() => return Poll::Ready(Ok(0)),
+                Ok(()) => deflate.put(into.filled()),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(Ok(0));
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    })
+}
+
 fn poll_drop<S>(transport: &mut Transport<S>, cx: &mut Context<'_>) -> Poll<io::Result<usize>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -362,7 +471,7 @@ where
 /// Sends until `end` octets are left, then flushes if that was the last piece.
 fn poll_send<S>(
     transport: &mut Transport<S>,
-    (bytes, end): (&mut bytes::BytesMut, usize),
+    (bytes, end): (&mut BytesMut, usize),
     is_last: bool,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>>

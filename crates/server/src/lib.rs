@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod context;
 pub mod data;
+pub mod deflate;
 pub mod dev;
 pub mod driver;
 pub mod files;

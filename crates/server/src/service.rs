@@ -253,7 +253,7 @@ struct Line {
 /// One connection from its first octet to its last.
 async fn connection(line: Arc<Line>, taken: Taken) {
     let Taken { stream, peer, place } = taken;
-    let id = peer.id;
+    let (id, address) = (peer.id, peer.address);
     let counted = line.context.metrics.opened(line.protocol);
     let open = line.open.clone();
     tracing::debug!(
@@ -267,7 +267,13 @@ async fn connection(line: Arc<Line>, taken: Taken) {
         Ended::Lost(_) => line.context.metrics.connection(line.protocol, "lost"),
         Ended::Tls(_) => line.context.metrics.connection(line.protocol, "tls_failed"),
     }
-    tracing::debug!(connection = id, %ended, "disconnected");
+    match &ended {
+        // TLS or DEFLATE that nothing can be made of: a broken peer, or one that means harm.
+        Ended::Lost(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            tracing::info!(connection = id, peer = %address, %ended, "disconnected");
+        }
+        _ => tracing::debug!(connection = id, %ended, "disconnected"),
+    }
     drop((place, counted, open));
 }
 

@@ -11,7 +11,7 @@
 //! | `E: effect` | the machine asks this, as `Debug` writes it |
 //! | `O: outcome` | the answer to the effect asked last; without it, what [`World`] likes |
 //! | `@ event` | `tls`, `tls 1.2` (no binding), `eof`, `timeout`, `shutdown`, `withdrawn`, `news` |
-//! | `X: step` | `StartTls` or `Close` |
+//! | `X: step` | `StartTls`, `Compress`, `EndCompress` or `Close` |
 //! | `! option` | before all others: for [`World::begin`] |
 //! | `# text` | a remark |
 //!
@@ -124,6 +124,14 @@ impl<'a, W: World> Player<'a, W> {
                     self.pieces.clear();
                     assert!(self.next_starts(&["@ tls"]), "{}", self.told);
                     self.event();
+                }
+                Step::Compress => {
+                    self.flush();
+                    self.tell("X: Compress");
+                }
+                Step::EndCompress => {
+                    self.flush();
+                    self.tell("X: EndCompress");
                 }
                 Step::Close => {
                     self.flush();

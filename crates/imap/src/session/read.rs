@@ -175,10 +175,18 @@ impl Session {
                 self.write_tagged(tag, &Answer::ok("Begin TLS now"), None);
                 self.phase = Phase::StartTls;
             }
+            Next::Compress => {
+                self.write_tagged(tag, &Answer::ok("DEFLATE active"), None);
+                self.phase = Phase::Compress;
+            }
             Next::Unauthenticate => {
                 self.unauthenticate();
                 self.tell(Effect::Unauthenticate);
                 self.write_tagged(tag, &Answer::ok("UNAUTHENTICATE completed"), None);
+                // RFC 8437 §3: compression ends on both sides.
+                if self.is_compressed() {
+                    self.phase = Phase::EndCompress;
+                }
             }
             Next::Logout => {
                 self.reply().bye("Logging out");

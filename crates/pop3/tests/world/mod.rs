@@ -90,6 +90,7 @@ impl World {
                 Step::Ask(effect) => self.perform(session, effect),
                 Step::Wait(_) => return (said.escape_ascii().to_string(), true),
                 Step::StartTls => session.event(secured()),
+                Step::Compress | Step::EndCompress => panic!("POP3 has no compression"),
                 Step::Close => return (said.escape_ascii().to_string(), false),
             }
         }

@@ -6,7 +6,8 @@ use account::directory::Proof;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use wire::Outbox;
 
-/// A protocol of lines: `ECHO x` says x, `BIG` says 1 MiB in pieces, `TLS` starts TLS, `QUIT`
+/// A protocol of lines: `ECHO x` says x, `BIG` says 1 MiB in pieces, `TLS` starts TLS, `DEFLATE` and `CLEAR` begin and end
+/// compression, `QUIT`
 /// closes, `SLOW` says `tick` three times, a second each. Effects are the pieces.
 #[derive(Default)]
 struct Toy {
@@ -43,6 +44,14 @@ impl Machine for Toy {
                 self.outbox.put(b"go\n");
                 self.input.clear();
                 return Step::StartTls;
+            }
+            b"DEFLATE\n" => {
+                self.outbox.put(b"go\n");
+                return Step::Compress;
+            }
+            b"CLEAR\n" => {
+                self.outbox.put(b"clear\n");
+                return Step::EndCompress;
             }
             b"BIG\n" => self.pieces = 64,
             b"SLOW\n" => self.ticks = 3,
@@ -298,6 +307,8 @@ async fn an_idle_connection_costs_little() {
     let octets = size_of_val(&driver.run(true));
     assert!(octets <= 2 * own + 2048, "{octets}");
 }
+
+mod deflated;
 
 mod tls {
     use super::*;

@@ -204,7 +204,7 @@ impl Client {
                     self.closed = true;
                     break;
                 }
-                Step::StartTls => panic!("no STARTTLS here"),
+                Step::StartTls | Step::Compress | Step::EndCompress => panic!("not here"),
             }
         }
         heard.extend_from_slice(&self.session.outbox().take());
