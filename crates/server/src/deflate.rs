@@ -1,14 +1,14 @@
-//! Raw DEFLATE (RFC 1951) between a machine and its connection, as IMAP COMPRESS wants it (RFC 4978).
+//! Raw DEFLATE (RFC 1951) between a machine and its connection, for IMAP COMPRESS (RFC 4978).
 //!
-//! Invariants: each drain ends with a sync flush, so the peer can read all that was said; what comes
-//! is inflated in pieces of [`INFLATED_OCTETS_MAX`], each of them consumed by the machine before the
-//! next is made, so a bomb costs time that its sender spends too and no memory; at most
+//! Invariants: each drain ends with a sync flush, so the peer can read all that was said; what
+//! comes is inflated in pieces of [`INFLATED_OCTETS_MAX`], each of them consumed by the machine
+//! before the next is made, so a bomb costs time that its sender spends too and no memory; at most
 //! [`READ_OCTETS_MAX`] octets wait here to be inflated.
 //!
-//! The compressor (some 300 KiB) is let go once the session has been quiet for [`REST_AFTER`]: behind
-//! a sync flush the stream stands at an octet's boundary, where a new compressor may go on, without
-//! the old one's dictionary. What stays is the inflater with its window of 32 KiB, into which the
-//! peer may refer at any time.
+//! The compressor (some 300 KiB) is let go once the session has been quiet for [`REST_AFTER`]:
+//! behind a sync flush the stream stands at an octet's boundary, where a new compressor may go on,
+//! without the old one's dictionary. What stays is the inflater with its window of 32 KiB, into
+//! which the peer may refer at any time.
 
 use bytes::{Buf, BytesMut};
 use flate2::{Compress, Compression, Decompress, FlushCompress as Flush, FlushDecompress, Status};

@@ -42,12 +42,11 @@ pub enum Step<E> {
     /// Drain the outbox, drop what was read and not consumed, shake hands, then send
     /// [`Event::Secured`].
     StartTls,
-    /// Drain the outbox as it is, then both directions are raw DEFLATE (RFC 1951) until the end: what
-    /// is said from now on, and the octets that are received behind this step. The machine has
-    /// consumed all it was given.
+    /// Drain the outbox as it is; what is said and received behind this step is raw DEFLATE
+    /// (RFC 1951). The machine has consumed all it was given.
     Compress,
-    /// Drain the outbox and end its stream of DEFLATE; then both directions are in clear again. What
-    /// came behind the end of the peer's stream is received at once.
+    /// Drain the outbox and end its stream of DEFLATE; then both directions are in clear again.
+    /// What came behind the end of the peer's stream is received at once.
     EndCompress,
     /// Drain the outbox and close.
     Close,

@@ -6,9 +6,9 @@ use account::directory::Proof;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use wire::Outbox;
 
-/// A protocol of lines: `ECHO x` says x, `BIG` says 1 MiB in pieces, `TLS` starts TLS, `DEFLATE` and `CLEAR` begin and end
-/// compression, `QUIT`
-/// closes, `SLOW` says `tick` three times, a second each. Effects are the pieces.
+/// A protocol of lines: `ECHO x` says x, `BIG` says 1 MiB in pieces, `TLS` starts TLS, `DEFLATE`
+/// and `CLEAR` begin and end compression, `QUIT` closes, `SLOW` says `tick` three times, a second
+/// each. Effects are the pieces.
 #[derive(Default)]
 struct Toy {
     input: Vec<u8>,
