@@ -1,5 +1,5 @@
 //! What the account costs by itself, on the store in memory:
-//! `cargo run --release -p account --example measure -- MAIL_FOLDER`
+//! `cargo run --release -p account --example measure_packing -- MAIL_FOLDER`
 
 #![allow(clippy::unwrap_used)]
 
