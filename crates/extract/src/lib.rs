@@ -13,6 +13,7 @@ mod ooxml;
 mod output;
 mod package;
 mod pdf;
+mod properties;
 mod xml;
 
 pub use kind::Kind;

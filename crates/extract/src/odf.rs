@@ -4,6 +4,7 @@ use crate::{
     Error,
     output::Output,
     package::Package,
+    properties::properties,
     xml::{Go, Node, Xml},
 };
 
@@ -31,26 +32,6 @@ pub(crate) fn read(package: &mut Package<'_>, output: &mut Output) -> Result<(),
         }
         paragraphs(&package.xml(name)?, output)?;
     }
-    Ok(())
-}
-
-/// Title, subject, keywords, description, author.
-fn properties(xml: &Xml, output: &mut Output) -> Result<(), Error> {
-    let mut wanted = false;
-    xml.walk(&mut |node| match node {
-        Node::Open(name, _) => {
-            let names = ["title", "subject", "keyword", "description", "creator"];
-            wanted = names.contains(&name);
-            Go::On
-        }
-        Node::Text(text) if wanted => Go::while_room(output.text(text)),
-        Node::Text(_) => Go::On,
-        Node::Close(_) => {
-            let room = !wanted || output.line();
-            wanted = false;
-            Go::while_room(room)
-        }
-    })?;
     Ok(())
 }
 
