@@ -82,6 +82,7 @@ impl World<'_> {
                 Step::Ask(effect) => self.answer(session, effect),
                 Step::Wait(_) => return true,
                 Step::StartTls => session.event(secured()),
+                Step::Compress | Step::EndCompress => panic!("POP3 compresses nothing"),
                 Step::Close => return false,
             }
         }

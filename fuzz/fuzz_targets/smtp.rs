@@ -84,6 +84,7 @@ impl World {
                 Step::Ask(effect) => self.answer(session, effect),
                 Step::Wait(_) => return true,
                 Step::StartTls => session.event(secured()),
+                Step::Compress | Step::EndCompress => panic!("SMTP compresses nothing"),
                 Step::Close => return false,
             }
         }
