@@ -21,6 +21,8 @@ pub struct Server {
     pub smtp: u16,
     /// IMAPS port.
     pub imaps: u16,
+    /// POP3S port, 0 when it has none.
+    pub pop3s: u16,
     /// Its first process; CPU and memory are those of the tree below it.
     pub roots: Vec<u32>,
     /// Where its mail is.

@@ -10,6 +10,7 @@ mod fetch;
 mod growth;
 mod idle;
 mod latency;
+mod pop3;
 mod search;
 
 use crate::{
@@ -117,6 +118,9 @@ impl Bench<'_> {
             if self.plan.wants("change") {
                 change::run(self, &big)?;
             }
+        }
+        if self.plan.wants("pop3") {
+            pop3::run(self)?;
         }
         if self.plan.wants("latency") {
             latency::run(self)?;

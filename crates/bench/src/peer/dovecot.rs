@@ -1,4 +1,4 @@
-//! Dovecot of Debian: LMTP and IMAP, sdbox, fsync as shipped.
+//! Dovecot of Debian: LMTP, IMAP and POP3, sdbox, fsync as shipped.
 
 use super::{PASSWORD, Server, free_port, wait_for};
 use crate::error::{Error, fail};
@@ -11,9 +11,9 @@ pub fn start(folder: &Path, fsync: bool) -> Result<Server, Error> {
     let data = base.join("mail");
     fs::create_dir_all(&data)?;
     certificate(&base)?;
-    let (imaps, lmtp) = (free_port()?, free_port()?);
+    let (imaps, pop3s, lmtp) = (free_port()?, free_port()?, free_port()?);
     let config = base.join("dovecot.conf");
-    fs::write(&config, text(&base, (imaps, lmtp), fsync))?;
+    fs::write(&config, text(&base, (imaps, pop3s, lmtp), fsync))?;
     let own = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(&data).status()?;
     if !own.success() {
         return fail("chown of Dovecot's mail folder");
@@ -26,9 +26,11 @@ pub fn start(folder: &Path, fsync: bool) -> Result<Server, Error> {
         let _ = Command::new("kill").arg(pid.to_string()).status();
         let _ = child.wait();
     });
-    let server = Server { name: "Dovecot", lmtp, smtp: 0, imaps, roots: vec![pid], data, stop };
+    let roots = vec![pid];
+    let server = Server { name: "Dovecot", lmtp, smtp: 0, imaps, pop3s, roots, data, stop };
     wait_for(lmtp)?;
     wait_for(imaps)?;
+    wait_for(pop3s)?;
     Ok(server)
 }
 
@@ -44,12 +46,12 @@ fn certificate(base: &Path) -> Result<(), Error> {
     if made.success() { Ok(()) } else { fail("openssl made no certificate") }
 }
 
-fn text(base: &Path, (imaps, lmtp): (u16, u16), fsync: bool) -> String {
+fn text(base: &Path, (imaps, pop3s, lmtp): (u16, u16, u16), fsync: bool) -> String {
     let base = base.display();
     let fsync = if fsync { "" } else { "mail_fsync = never\n" };
     format!(
         "base_dir = {base}/run\nlog_path = {base}/log\nlisten = 127.0.0.1\n\
-         protocols = imap lmtp\nssl = required\nssl_cert = <{base}/cert.pem\n\
+         protocols = imap pop3 lmtp\nssl = required\nssl_cert = <{base}/cert.pem\n\
          ssl_key = <{base}/key.pem\nauth_mechanisms = plain login\n{fsync}\
          first_valid_uid = 1\nmail_max_userip_connections = 1000\n\
          passdb {{\n  driver = static\n  args = password={PASSWORD}\n}}\n\
@@ -61,6 +63,8 @@ fn text(base: &Path, (imaps, lmtp): (u16, u16), fsync: bool) -> String {
          inet_listener imaps {{\n    port = {imaps}\n    ssl = yes\n  }}\n\
            process_limit = 3000\n}}\n\
          service imap {{\n  process_limit = 3000\n}}\n\
+         service pop3-login {{\n  inet_listener pop3 {{\n    port = 0\n  }}\n  \
+         inet_listener pop3s {{\n    port = {pop3s}\n    ssl = yes\n  }}\n}}\n\
          service anvil {{\n  client_limit = 10000\n}}\n\
          service auth {{\n  client_limit = 10000\n}}\n\
          service lmtp {{\n  inet_listener lmtp {{\n    address = 127.0.0.1\n\

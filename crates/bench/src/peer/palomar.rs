@@ -47,6 +47,7 @@ pub fn start_with(binary: &Path, folder: &Path, settings: &str) -> Result<Server
         lmtp: port("lmtp"),
         smtp: port("smtp"),
         imaps: port("imaps"),
+        pop3s: port("pop3s"),
         roots: vec![pid],
         data: data.clone(),
         stop: Box::new(|| {}),

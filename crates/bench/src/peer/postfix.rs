@@ -42,7 +42,7 @@ pub fn start(folder: &Path, dovecot: &Server) -> Result<Server, Error> {
         let _ = Command::new("postfix").arg("-c").arg(&config).arg("stop").output();
     });
     let (imaps, lmtp, data) = (dovecot.imaps, dovecot.lmtp, dovecot.data.clone());
-    Ok(Server { name: "Postfix + Dovecot", lmtp, smtp, imaps, roots, data, stop })
+    Ok(Server { name: "Postfix + Dovecot", lmtp, smtp, imaps, pop3s: 0, roots, data, stop })
 }
 
 fn own(base: &Path) -> Result<(), Error> {
