@@ -114,6 +114,10 @@ impl Accounts {
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
+    /// The same, kept by who outlives the borrow.
+    pub(crate) fn share(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
     /// Settings.
     #[must_use]
     pub fn options(&self) -> &Options {

@@ -11,6 +11,7 @@ pub(crate) mod tag {
     pub const DOMAIN: u8 = b'D';
     pub const RECORD: u8 = b'E';
     pub const MEMBER: u8 = b'F';
+    pub const PROGRESS: u8 = b'G';
     pub const THREAD: u8 = b'H';
     pub const INDEX: u8 = b'I';
     pub const KEYWORD: u8 = b'K';
@@ -19,6 +20,7 @@ pub(crate) mod tag {
     pub const NUMBERS: u8 = b'N';
     pub const ERASING: u8 = b'O';
     pub const PERSON: u8 = b'P';
+    pub const QUEUED: u8 = b'Q';
     pub const SHARED: u8 = b'R';
     pub const SUBSCRIPTION: u8 = b'S';
     pub const TRASH: u8 = b'T';
@@ -131,6 +133,14 @@ pub(crate) fn subscription(hash: u64) -> Key {
 pub(crate) fn mark(mark: u64) -> Key {
     Key::new(tag::MARK, &[&mark.to_be_bytes()])
 }
+/// Queue: a message that waits to leave.
+pub(crate) fn queued(number: u64) -> Key {
+    Key::new(tag::QUEUED, &[&number.to_be_bytes()])
+}
+/// Queue: how far a recipient of a message is.
+pub(crate) fn progress(number: u64, recipient: u32) -> Key {
+    Key::new(tag::PROGRESS, &[&number.to_be_bytes(), &recipient.to_be_bytes()])
+}
 /// Directory: a domain.
 pub(crate) fn domain(name: &str) -> Bytes {
     text(tag::DOMAIN, name)
@@ -188,6 +198,14 @@ pub(crate) fn all(tag: u8) -> (Bytes, Bytes) {
     (Key::new(tag, &[]).bytes(), Key::new(tag + 1, &[]).bytes())
 }
 
+/// The message that a whole key of the queue names.
+pub(crate) fn queued_number(key: &[u8]) -> Option<u64> {
+    key.get(1..)?.try_into().ok().map(u64::from_be_bytes)
+}
+/// The recipient that a whole key of progress names.
+pub(crate) fn progress_recipient(key: &[u8]) -> Option<u32> {
+    number(key.get(9..)?)
+}
 /// The number that a key of one number names.
 pub(crate) fn number(rest: &[u8]) -> Option<u32> {
     rest.try_into().ok().map(u32::from_be_bytes)

@@ -32,6 +32,7 @@ mod pack;
 mod password;
 mod person;
 mod plan;
+pub mod queue;
 mod read;
 pub mod record;
 mod seal;

@@ -35,6 +35,10 @@ pub(crate) enum Kind {
     Token = 12,
     /// Of hashes alone: a transaction.
     Mark = 13,
+    /// Of the queue: a message's envelope.
+    Queued = 20,
+    /// Of the queue: how far a recipient is.
+    QueueProgress = 21,
 }
 
 /// An account's key, ready for use.
