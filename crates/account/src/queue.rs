@@ -76,6 +76,14 @@ pub struct Queue {
 
 type Puts = Vec<(Bytes, Option<Bytes>)>;
 
+impl Queued {
+    /// One whose content is nowhere: for reports of what never came into the queue.
+    #[must_use]
+    pub const fn new(id: QueueId, envelope: Envelope, progress: Vec<Progress>) -> Self {
+        Self { id, envelope, progress, places: Vec::new() }
+    }
+}
+
 impl Queue {
     /// The queue of an installation; made when there is none.
     ///

@@ -8,6 +8,7 @@ pub mod author;
 pub mod join;
 pub mod queue;
 pub mod recipient;
+pub mod report;
 pub mod trace;
 
 pub use recipient::{Inbound, Problem, Route, Submitted};
