@@ -121,7 +121,11 @@ impl World {
                 }
             }
             Effect::AppendEnd if refused => session.appended(Err(Refusal::OverQuota)),
-            Effect::AppendEnd => session.appended(Ok((UidValidity(1), vec![Uid(7)]))),
+            Effect::AppendEnd => session.appended(Ok(Appended {
+                uid_validity: UidValidity(1),
+                uids: vec![Uid(7)],
+                highest_modseq: Some(ModSeq(9)),
+            })),
             _ if refused => session.done(Done::No(Refusal::NoSuchMailbox)),
             _ => session.done(Done::Ok(None)),
         }

@@ -19,7 +19,7 @@ use crate::{
     watch::Watches,
 };
 use event_listener::Event;
-use mail::{AccountId, MailboxId, ModSeq, SystemFlags, Uid, UidValidity};
+use mail::{AccountId, MailboxId, MessageId, ModSeq, SystemFlags, Uid, UidValidity};
 use std::{
     collections::VecDeque,
     pin::Pin,
@@ -393,6 +393,13 @@ impl Account {
         let inner = self.inner();
         let id = *inner.state.names.get(name)?;
         inner.state.mailboxes.get(&id).map(|mailbox| info(&inner.state, id, mailbox))
+    }
+    /// The message that a Uid names.
+    #[must_use]
+    pub fn message_of(&self, mailbox: MailboxId, uid: Uid) -> Option<MessageId> {
+        let inner = self.inner();
+        let entry = inner.state.mailboxes.get(&mailbox.0)?.entry(uid.0)?;
+        Some(MessageId(entry.message))
     }
     /// One mailbox.
     #[must_use]

@@ -1,21 +1,33 @@
 //! Appending: parse, compress and seal outside of the lock; plan and hand over under it.
 
 use crate::{
-    Account, Appended, Error, NewMessage, Refused,
-    account::{SYSTEM_ALL, Sent},
+    Account, Appended, Error, NewMessage, Numbers, Refused, View,
+    account::{Inner, SYSTEM_ALL, Sent},
     body, keys,
+    plan::Effective,
     record::{Ingest, Placed, Record},
     state::Entry,
     threads::Threading,
 };
 use bytes::Bytes;
-use mail::{Flags, MailboxId, MessageId, ModSeq, Uid, UidValidity};
+use mail::{Flags, MailboxId, MessageId, ModSeq, NumberSet, Uid, UidValidity};
+use std::sync::Arc;
 
 /// What parsing and compressing a message gave; the same for every account.
 #[derive(Debug)]
 pub struct Prepared {
     ingest: Ingest,
     chunks: Vec<Vec<u8>>,
+}
+
+/// What one commit of messages does.
+#[derive(Clone, Copy)]
+struct Appending {
+    mailbox: MailboxId,
+    octets: u64,
+    mark: Option<u64>,
+    /// Mailbox and Uid of the message that goes with it, as a view named it.
+    replaces: Option<(u32, u32)>,
 }
 
 /// A message ready for the lock.
@@ -70,7 +82,8 @@ impl Account {
         for (message, id) in messages.into_iter().zip(first..) {
             ready.push(self.ready(message, id).await?);
         }
-        let (sent, uids, uid_validity) = self.plan_append(mailbox, &ready, octets, mark).await?;
+        let appending = Appending { mailbox, octets, mark, replaces: None };
+        let (sent, uids, uid_validity) = self.plan_append(&ready, appending).await?;
         sent.landed().await?;
         Ok(Appended {
             uid_validity,
@@ -113,10 +126,8 @@ impl Account {
 
     async fn plan_append(
         &self,
-        mailbox: MailboxId,
         ready: &[Ready],
-        octets: u64,
-        mark: Option<u64>,
+        Appending { mailbox, octets, mark, replaces }: Appending,
     ) -> Result<(Sent, Vec<Uid>, UidValidity), Error> {
         let mut guard = self.turn().await?;
         let inner = &mut *guard;
@@ -126,7 +137,9 @@ impl Account {
         }
         let found = inner.state.mailboxes.get(&mailbox.0).ok_or(Refused::NoSuchMailbox)?;
         let uid_validity = UidValidity(found.record.uid_validity);
-        inner.room(octets, ready.len() as u64)?;
+        let gone = replaces.map(|place| inner.replaced(place)).transpose()?;
+        let freed = gone.as_ref().map_or((0, 0), |(_, freed)| *freed);
+        inner.room(octets.saturating_sub(freed.0), ready.len() as u64 - freed.1)?;
         let first = inner.plan.uid_next(&inner.state, mailbox.0);
         let count = u32::try_from(ready.len()).map_err(|_| Error::from(Refused::Limit))?;
         first.checked_add(count).ok_or(Refused::Limit)?;
@@ -156,6 +169,75 @@ impl Account {
             draft.add(mailbox.0, entry, &numbers);
             uids.push(Uid(uid));
         }
+        if let (Some((from, _)), Some((now, _))) = (replaces, gone) {
+            self.draft_expunge(inner, &mut draft, from, &[now])?;
+        }
         Ok((self.commit(inner, draft), uids, uid_validity))
+    }
+}
+
+impl Inner {
+    /// A message that another is to replace, and the octets and messages that are given back then.
+    fn replaced(&self, (mailbox, uid): (u32, u32)) -> Result<(Effective, (u64, u64)), Error> {
+        let found = self.state.mailboxes.get(&mailbox).and_then(|found| found.entry(uid));
+        let now = found.and_then(|entry| self.plan.effective(mailbox, entry));
+        let now = now.ok_or(Refused::NoSuchMessage)?;
+        let place = (mailbox, uid);
+        let mut others = self.plan.memberships(&self.state, now.entry.message, place);
+        let is_last = others.all(|one| one == place);
+        Ok((now, if is_last { (now.entry.octets.into(), 1) } else { (0, 0) }))
+    }
+}
+
+impl View {
+    /// The Uid of the message that one number names.
+    ///
+    /// # Errors
+    /// [`Refused::NoSuchMessage`] when it names none that is still there.
+    pub fn one(&self, set: &NumberSet, numbers: Numbers) -> Result<Uid, Error> {
+        let account = Arc::clone(&self.account);
+        let found = self.effective(&account.inner(), set, numbers);
+        let [only] = found.as_slice() else { return Err(Refused::NoSuchMessage.into()) };
+        Ok(Uid(only.entry.uid))
+    }
+
+    /// Whether a message of so many octets may replace another of this mailbox: the room that this
+    /// one gives back counts (RFC 8508 §3.4).
+    ///
+    /// # Errors
+    /// [`Refused::ReadOnly`], [`Refused::NoSuchMessage`], [`Refused::MessageTooBig`],
+    /// [`Refused::OverQuota`].
+    pub fn room_for_replacement(&self, uid: Uid, octets: u64) -> Result<(), Error> {
+        self.writable()?;
+        if octets > self.account.shared.options.message_octets_max {
+            return Err(Refused::MessageTooBig.into());
+        }
+        let inner = self.account.inner();
+        let (_, freed) = inner.replaced((self.mailbox, uid.0))?;
+        inner.room(octets.saturating_sub(freed.0), 1 - freed.1)
+    }
+
+    /// Appends a message to a mailbox and expunges another from this one, in one commit
+    /// (RFC 8508). The view is told of both by its next poll.
+    ///
+    /// # Errors
+    /// Those of [`Account::append`]; [`Refused::ReadOnly`], [`Refused::NoSuchMessage`].
+    pub async fn replace(
+        &self,
+        uid: Uid,
+        to: MailboxId,
+        message: NewMessage,
+    ) -> Result<Appended, Error> {
+        let octets = message.bytes.len() as u64;
+        self.room_for_replacement(uid, octets)?;
+        let account = &self.account;
+        let first = account.take_messages(1)?;
+        let ready = [account.ready(message, first).await?];
+        let replaces = Some((self.mailbox, uid.0));
+        let appending = Appending { mailbox: to, octets, mark: None, replaces };
+        let (sent, uids, uid_validity) = account.plan_append(&ready, appending).await?;
+        sent.landed().await?;
+        let messages = vec![MessageId(first)];
+        Ok(Appended { uid_validity, uids, messages, modseq: ModSeq(sent.modseq) })
     }
 }

@@ -115,7 +115,8 @@ impl Report<'_> {
         let encoding = if content == Content::SevenBit { "7bit" } else { "8bit" };
         let _ = write!(
             out,
-            "\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+            "\r\n--{boundary}\r\nContent-Type: {kind}\r\n\
+             Content-Transfer-Encoding: {encoding}\r\n\r\n"
         );
         let mut message = out.into_bytes();
         message.extend_from_slice(&returned);

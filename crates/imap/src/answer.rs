@@ -60,6 +60,7 @@ pub const TOO_MANY: Answer = Answer::bad("LIMIT", "Too many items in one command
 pub const LITERAL_TOO_BIG: Answer = Answer::bad("TOOBIG", "Literal is too large");
 pub const MESSAGE_TOO_BIG: Answer = Answer::no("TOOBIG", "Message is larger than APPENDLIMIT");
 pub const EMPTY_MESSAGE: Answer = Answer::no("", "Empty message: nothing appended");
+pub const BAD_URL: Answer = Answer::no("BADURL", "No such URL");
 pub const TOO_MANY_MESSAGES: Answer = Answer::no("LIMIT", "Too many messages in one APPEND");
 pub const NOT_FUZZY: Answer = Answer::syntax("RELEVANCY needs FUZZY");
 pub const PARTIAL_AND_ALL: Answer = Answer::syntax("One PARTIAL or ALL, not both");
@@ -94,6 +95,9 @@ pub const fn refused(refusal: Refusal, target: bool) -> Answer {
         Refusal::UnknownCte => Answer::no("UNKNOWN-CTE", "Unknown transfer encoding"),
         Refusal::NotSaved => Answer::no("NOTSAVED", "No search result is saved"),
         Refusal::TagReuse => Answer::syntax("Tag reuse"),
+        Refusal::Empty => EMPTY_MESSAGE,
+        Refusal::BadUrl => BAD_URL,
+        Refusal::NoSuchMessage => Answer::no("NONEXISTENT", "No such message"),
         Refusal::Unavailable => Answer::no("UNAVAILABLE", "Try again later"),
         Refusal::Bug => Answer::no("SERVERBUG", "Internal error"),
     }

@@ -40,8 +40,12 @@ use crate::cursor::Cursor;
 use crate::effect::{Effect, Enabled};
 use crate::session::{Session, State};
 
-pub(crate) use append::{Head, Message, message_after_message};
+pub(crate) use append::{
+    Action, Head as AppendHead, Message, Read, head as append_head, messages as append_messages,
+    verb as append_verb,
+};
 pub(crate) use capability::capabilities;
+pub(crate) use fetch::section_inside;
 
 /// What follows a command that was read.
 #[derive(Debug)]
@@ -67,6 +71,8 @@ pub(crate) enum Next {
     Leave { expunge: bool, ok: &'static str },
     /// A SASL exchange begins: mechanism, initial response in base64.
     Sasl(String, Option<Vec<u8>>),
+    /// APPEND or REPLACE, all of whose parts are URLs.
+    Append(Box<AppendHead>),
     /// IDLE begins.
     Idle,
     /// TLS begins.
@@ -119,6 +125,7 @@ const fn row(verb: &'static str, allowed: Allowed, run: Handler) -> Row {
 /// The most frequent first.
 const TABLE: &[Row] = {
     use Allowed::{Always, BeforeLogin, LoggedIn, Selected};
+    use append::Verb;
     &[
         row("UID FETCH", Selected, |s, c| fetch::run(s, c, true)),
         row("UID STORE", Selected, |s, c| store::run(s, c, true)),
@@ -140,7 +147,9 @@ const TABLE: &[Row] = {
         row("CANCELUPDATE", Selected, cancelupdate::run),
         row("SORT", Selected, |s, c| sort::run(s, c, false)),
         row("THREAD", Selected, |s, c| thread::run(s, c, false)),
-        row("APPEND", LoggedIn, append::without_literal),
+        row("APPEND", LoggedIn, |s, c| append::without_literal(s, c, Verb::Append)),
+        row("UID REPLACE", Selected, |s, c| append::without_literal(s, c, Verb::REPLACE_UID)),
+        row("REPLACE", Selected, |s, c| append::without_literal(s, c, Verb::REPLACE)),
         row("LIST", LoggedIn, list::run),
         row("LSUB", LoggedIn, list::run_lsub),
         row("COPY", Selected, |s, c| copy::run(s, c, false, false)),

@@ -6,11 +6,12 @@
 //! until the bridge says that they are done ([`Done`]).
 
 use crate::types::{
-    AppendOptions, FetchItem, FetchModifiers, ListReturn, ListSelect, MailboxFilter, QResync,
-    SearchKey, SearchReturn, SequenceSet, SortKey, StatusItem, StoreOp, ThreadAlgorithm,
+    AppendOptions, FetchItem, FetchModifiers, ListReturn, ListSelect, MailboxFilter, MessageUrl,
+    QResync, Replaced, SearchKey, SearchReturn, SequenceSet, SortKey, StatusItem, StoreOp,
+    ThreadAlgorithm,
 };
 use bytes::Bytes;
-use mail::{Flags, ModSeq};
+use mail::{Flags, ModSeq, Uid, UidValidity};
 
 /// What a session enabled; the bridge shapes what it says by it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -97,8 +98,8 @@ pub enum Effect {
         /// GETQUOTAROOT's mailbox.
         mailbox: Option<String>,
     },
-    /// APPEND begins: may so many octets come for that mailbox? Asked once a command, before the
-    /// first literal is accepted, and again before each further message.
+    /// A message of APPEND or REPLACE begins: may so many octets come for that mailbox? Asked
+    /// before each message's literal is accepted; with 0 before the first part of CATENATE.
     /// Answered by done or refused.
     AppendBegin {
         /// The mailbox.
@@ -109,7 +110,18 @@ pub enum Effect {
         octets: u64,
         /// Comes in an UTF8 (~{…}) or BINARY literal8.
         literal8: bool,
+        /// The message of the selected mailbox that it replaces (RFC 8508).
+        replaces: Option<Replaced>,
     },
+    /// A part of the message at hand is a literal (RFC 4469): may so many more octets come?
+    /// Answered by done or refused.
+    AppendText {
+        /// Octets announced.
+        octets: u64,
+    },
+    /// A part of the message at hand is what a URL names (RFC 4469). Answered by done, or refused:
+    /// [`Refusal::BadUrl`] when it names nothing.
+    AppendUrl(Box<MessageUrl>),
     /// Octets of the message at hand. Answered by done.
     AppendData(Bytes),
     /// All messages of the command are here: commit all or none. Answered by
@@ -241,6 +253,12 @@ pub enum Refusal {
     NotSaved,
     /// BAD: the tag is that of a result that is kept up to date (RFC 5267 §4.3).
     TagReuse,
+    /// A message without an octet.
+    Empty,
+    /// `[BADURL …]` (RFC 4469 §4.1)
+    BadUrl,
+    /// `[NONEXISTENT]`: the message to be replaced is not there (RFC 8508 §3.2).
+    NoSuchMessage,
     /// `[UNAVAILABLE]`: the store failed.
     Unavailable,
     /// `[SERVERBUG]`
@@ -257,6 +275,17 @@ pub enum Done {
     Ok(Option<String>),
     /// `NO`.
     No(Refusal),
+}
+
+/// Messages were appended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Appended {
+    /// UIDVALIDITY of the mailbox.
+    pub uid_validity: UidValidity,
+    /// New Uids in the order of the messages.
+    pub uids: Vec<Uid>,
+    /// HIGHESTMODSEQ of the selected mailbox after REPLACE.
+    pub highest_modseq: Option<ModSeq>,
 }
 
 /// What SELECT found.

@@ -223,6 +223,24 @@ pub const EXTENSIONS: &[Extension] = {
             &["append"],
         ),
         row(
+            "REPLACE",
+            &[8508],
+            AfterLogin,
+            ("append_octets_max", "imap/command/append.rs, account/append.rs"),
+            &["replace"],
+        ),
+        row(
+            "CATENATE",
+            &[4469, 5092],
+            AfterLogin,
+            (
+                "append_octets_max of the whole message",
+                "imap/url.rs, imap/session/append.rs, server/bridge/imap/append.rs",
+            ),
+            &["catenate"],
+        ),
+        row("URL-PARTIAL", &[5550], AfterLogin, ("", "imap/url.rs"), &["catenate"]),
+        row(
             "PREVIEW",
             &[8970],
             AfterLogin,

@@ -20,6 +20,7 @@ pub mod quirks;
 pub mod reply;
 pub mod session;
 pub mod types;
+pub mod url;
 pub mod utf7;
 
 pub use limits::Limits;

@@ -390,6 +390,32 @@ pub struct QResync {
     pub matching: Option<(SequenceSet, SequenceSet)>,
 }
 
+/// A message of ours, or a part of it, as a URL names it (RFC 5092 §7, RFC 4469 §3).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MessageUrl {
+    /// As the client wrote it.
+    pub text: String,
+    /// The mailbox in UTF-8; none for the selected one.
+    pub mailbox: Option<String>,
+    /// The UIDVALIDITY that the mailbox must have.
+    pub uid_validity: Option<u32>,
+    /// The message.
+    pub uid: u32,
+    /// What of it; all when absent.
+    pub section: Option<Section>,
+    /// What of that.
+    pub partial: Option<Partial>,
+}
+
+/// The message that REPLACE replaces (RFC 8508 §3): one number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Replaced {
+    /// Its number.
+    pub set: SequenceSet,
+    /// A Uid (UID REPLACE), not a sequence number.
+    pub uid: bool,
+}
+
 /// What precedes a message in APPEND.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AppendOptions {

@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use imap::effect::{Done, Effect, Selected};
+use imap::effect::{Appended, Done, Effect, Selected};
 use imap::{Limits, Options, Session};
 use mail::{Uid, UidValidity};
 use std::sync::Arc;
@@ -25,6 +25,10 @@ fn session() -> Session {
         append_octets_max: 1_000_000,
         hidden_capabilities: Vec::new(),
     }))
+}
+
+fn appended(uid: u32) -> Appended {
+    Appended { uid_validity: UidValidity(5), uids: vec![Uid(uid)], highest_modseq: None }
 }
 
 fn answer(session: &mut Session, effect: &Effect) {
@@ -47,7 +51,7 @@ fn answer(session: &mut Session, effect: &Effect) {
                 session.done(Done::Ok(None));
             }
         }
-        Effect::AppendEnd => session.appended(Ok((UidValidity(5), vec![Uid(19)]))),
+        Effect::AppendEnd => session.appended(Ok(appended(19))),
         Effect::Id(_) | Effect::Idle(_) | Effect::AppendAbort => {}
         _ => session.done(Done::Ok(None)),
     }

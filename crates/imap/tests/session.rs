@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use bytes::Bytes;
-use imap::effect::{Done, Effect, Refusal, Selected};
+use imap::effect::{Appended, Done, Effect, Refusal, Selected};
 use imap::{Limits, Options, Session};
 use mail::{Uid, UidValidity};
 use proptest::prelude::*;
@@ -20,6 +20,10 @@ fn options() -> Options {
         append_octets_max: 1_000_000,
         hidden_capabilities: Vec::new(),
     }
+}
+
+fn appended(uid: u32) -> Appended {
+    Appended { uid_validity: UidValidity(5), uids: vec![Uid(uid)], highest_modseq: None }
 }
 
 fn answer(session: &mut Session, effect: &Effect) {
@@ -42,7 +46,7 @@ fn answer(session: &mut Session, effect: &Effect) {
                 session.done(Done::Ok(None));
             }
         }
-        Effect::AppendEnd => session.appended(Ok((UidValidity(5), vec![Uid(9)]))),
+        Effect::AppendEnd => session.appended(Ok(appended(9))),
         Effect::Id(_) | Effect::Idle(_) | Effect::AppendAbort => {}
         _ => session.done(Done::Ok(None)),
     }

@@ -24,7 +24,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use imap::effect::{Done, Effect, Refusal, Selected};
+use imap::effect::{Appended, Done, Effect, Refusal, Selected};
 use imap::types::{StatusItem, Window};
 use imap::{
     ContextUpdate, EsearchLine, Found, Limits, ListLine, Options, QuotaResource, Session,
@@ -286,7 +286,10 @@ impl<'a> Player<'a> {
             "unselected" => self.session.selected(Err(refusal(rest))),
             "appended" => {
                 let uids = rest.split(',').map(|uid| Uid(uid.parse().unwrap())).collect();
-                self.session.appended(Ok((UidValidity(5), uids)));
+                let highest_modseq = Some(ModSeq(90));
+                let uid_validity = UidValidity(5);
+                let appended = Appended { uid_validity, uids, highest_modseq };
+                self.session.appended(Ok(appended));
             }
             "unappended" => self.session.appended(Err(refusal(rest))),
             _ => panic!("unknown outcome: {text}"),
@@ -435,6 +438,9 @@ fn refusal(name: &str) -> Refusal {
         "NoSuchMailbox" => Refusal::NoSuchMailbox,
         "MailboxExists" => Refusal::MailboxExists,
         "BadName" => Refusal::BadName,
+        "BadUrl" => Refusal::BadUrl,
+        "Empty" => Refusal::Empty,
+        "NoSuchMessage" => Refusal::NoSuchMessage,
         "UseAttr" => Refusal::UseAttr,
         "OverQuota" => Refusal::OverQuota,
         "ExpungeIssued" => Refusal::ExpungeIssued,

@@ -53,8 +53,10 @@ const SPANISH: [Words; 4] = [
         system: "Entrega de correo",
         subject: "Su mensaje no se ha entregado",
         what: "No se ha podido entregar su mensaje a:",
-        then: "No se volverá a intentar. Sigue la cabecera de su mensaje para que sepa de cuál se\r\n\
-               trata. Compruebe la dirección o póngase en contacto con el destinatario por otra vía.",
+        then: "No se volverá a intentar. Sigue la cabecera de su mensaje para que sepa de \
+               cuál se\r\n\
+               trata. Compruebe la dirección o póngase en contacto con el destinatario por \
+               otra vía.",
         said: "dijo",
     },
     Words {
@@ -76,7 +78,8 @@ const SPANISH: [Words; 4] = [
         system: "Entrega de correo",
         subject: "Su mensaje se ha transmitido",
         what: "Tal como pidió, le confirmamos que su mensaje se ha transmitido para:",
-        then: "El servidor siguiente no informa de las entregas: es posible que no reciba más avisos.",
+        then: "El servidor siguiente no informa de las entregas: es posible que no reciba \
+               más avisos.",
         said: "dijo",
     },
 ];
@@ -86,7 +89,8 @@ const GERMAN: [Words; 4] = [
         system: "Mailzustellung",
         subject: "Ihre Nachricht wurde nicht zugestellt",
         what: "Ihre Nachricht konnte nicht zugestellt werden an:",
-        then: "Es wird nicht weiter versucht. Es folgt der Kopf Ihrer Nachricht, damit Sie wissen,\r\n\
+        then: "Es wird nicht weiter versucht. Es folgt der Kopf Ihrer Nachricht, damit Sie \
+               wissen,\r\n\
                welche es war. Bitte prüfen Sie die Adresse, oder fragen Sie den Empfänger auf\r\n\
                anderem Weg.",
         said: "sagte",
@@ -95,7 +99,8 @@ const GERMAN: [Words; 4] = [
         system: "Mailzustellung",
         subject: "=?utf-8?Q?Ihre_Nachricht_versp=C3=A4tet_sich?=",
         what: "Ihre Nachricht wurde noch nicht zugestellt an:",
-        then: "Sie müssen nichts tun: Es wird weiter versucht. Falls sie gar nicht zugestellt werden\r\n\
+        then: "Sie müssen nichts tun: Es wird weiter versucht. Falls sie gar nicht \
+               zugestellt werden\r\n\
                kann, erfahren Sie es.",
         said: "sagte",
     },

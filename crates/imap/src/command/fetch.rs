@@ -140,9 +140,15 @@ fn add_macro(name: &str, items: &mut Vec<FetchItem>) {
 /// `section = "[" [section-msgtext / (section-part ["." section-text])] "]"`
 fn section(cursor: &mut Cursor<'_>) -> Result<Section, Answer> {
     cursor.expect(b'[', "Expected [")?;
+    let section = section_inside(cursor)?;
+    cursor.expect(b']', "Expected ]")?;
+    Ok(section)
+}
+
+/// `section-msgtext / (section-part ["." section-text])`, or nothing.
+pub(crate) fn section_inside(cursor: &mut Cursor<'_>) -> Result<Section, Answer> {
     let (part, named) = part_numbers(cursor)?;
     let text = if named { section_text(cursor, &part)? } else { SectionText::Whole };
-    cursor.expect(b']', "Expected ]")?;
     Ok(Section { part, text })
 }
 
@@ -153,7 +159,7 @@ fn part_numbers(cursor: &mut Cursor<'_>) -> Result<(Vec<u32>, bool), Answer> {
         match cursor.peek() {
             Some(b'0'..=b'9') => {}
             // `BODY[1.]` is no section.
-            Some(b']') if part.is_empty() => return Ok((part, false)),
+            Some(b']') | None if part.is_empty() => return Ok((part, false)),
             _ => return Ok((part, true)),
         }
         if part.len() >= PART_NUMBERS_MAX {

@@ -35,7 +35,7 @@ pub enum Then {
     /// A message was begun or got octets.
     MessageBegun(Box<Append>),
     /// All messages were committed.
-    Appended,
+    Appended { replace: bool },
     /// IDLE heard its news.
     GoOnIdling,
 }
@@ -65,7 +65,8 @@ impl Session {
         }
         assert!(!self.line.open, "a FETCH line is open");
         let by_done = |then: &Then| {
-            !matches!(then, Then::Login | Then::Sasl(_) | Then::Select { .. } | Then::Appended)
+            use Then::{Appended, Login, Sasl, Select};
+            !matches!(then, Login | Sasl(_) | Select { .. } | Appended { .. })
         };
         let (tag, then) = self.outcome(by_done);
         let (code, refusal) = match done {
@@ -102,7 +103,7 @@ impl Session {
             },
             Then::MessageBegun(append) => self.message_taken(append, refusal),
             Then::GoOnIdling => self.phase = Phase::Idle(tag),
-            Then::Login | Then::Sasl(_) | Then::Select { .. } | Then::Appended => {}
+            Then::Login | Then::Sasl(_) | Then::Select { .. } | Then::Appended { .. } => {}
         }
     }
 

@@ -1,12 +1,11 @@
 //! From frames to commands: what is done with a whole command, with a literal, and with a command
 //! that is refused before it is whole.
 
-use super::append::Append;
 use super::ask::{Running, Then};
 use super::input::{Announced, Frame};
 use super::{Phase, Session, State};
 use crate::answer::{self, Answer};
-use crate::command::{self, Head, Next};
+use crate::command::{self, Next, Read};
 use crate::cursor::Cursor;
 use crate::effect::Effect;
 use bytes::BytesMut;
@@ -17,6 +16,8 @@ use wire::{Patience, Step};
 pub struct Discard {
     pub tag: Box<str>,
     pub answer: Answer,
+    /// Instead of the answer's own.
+    pub code: Option<String>,
     /// Octets of a literal still to be dropped.
     pub left: u64,
 }
@@ -72,16 +73,16 @@ impl Session {
         let framed = without_line_end(self.input.framed());
         let mut cursor = Cursor::new(framed, self.options.limits.nesting_max);
         let tag = cursor.tag().unwrap_or("*").to_owned();
-        let appends = self.state != State::NotAuthenticated
-            && cursor.space().is_ok()
-            && cursor.eat_word("APPEND");
-        if appends {
-            match Head::parse(&mut cursor, self.enabled) {
-                Ok(Head::Argument) => {}
-                Ok(Head::Message(mailbox, message)) => {
+        let verb = match self.state {
+            State::NotAuthenticated => None,
+            _ => cursor.space().ok().and_then(|()| command::append_verb(&mut cursor)),
+        };
+        if let Some(verb) = verb {
+            match command::append_head(self, &mut cursor, verb) {
+                Ok(Read::ReadOn) => {}
+                Ok(Read::Done(head)) => {
                     drop(self.input.take_command());
-                    let append = Append::new(&tag, mailbox);
-                    self.message(Box::new(append), message, literal);
+                    self.begin_append(&tag, head, Some(literal));
                     return;
                 }
                 Err(answer) => {
@@ -91,6 +92,11 @@ impl Session {
                 }
             }
         }
+        self.accept_argument(&tag, literal);
+    }
+
+    /// Lets a literal be part of the command, or refuses the command.
+    pub(super) fn accept_argument(&mut self, tag: &str, literal: Announced) -> bool {
         let announcement = self.input.framed().len() as u64;
         let whole = announcement.saturating_add(literal.octets);
         // LITERAL- before login (RFC 7888 §5), LITERAL+ after.
@@ -101,20 +107,31 @@ impl Session {
                 && literal.octets > minus);
         if too_big {
             drop(self.input.take_command());
-            self.refuse(&tag, answer::LITERAL_TOO_BIG, literal);
-            return;
+            self.refuse(tag, answer::LITERAL_TOO_BIG, literal);
+            return false;
         }
         self.input.accept(literal);
         if literal.synchronising {
             self.put(b"+ Go on\r\n");
         }
+        true
     }
 
     /// Refuses a command at a literal. If the client does not wait for `+`, the literal is on its
     /// way: RFC 7888 §4 has it read and dropped, or the connection closed when it is too large.
     pub(super) fn refuse(&mut self, tag: &str, answer: Answer, literal: Announced) {
+        self.refuse_with(tag, (answer, None), literal);
+    }
+
+    /// The same with a response code of its own.
+    pub(super) fn refuse_with(
+        &mut self,
+        tag: &str,
+        (answer, code): (Answer, Option<String>),
+        literal: Announced,
+    ) {
         if literal.synchronising {
-            self.write_tagged(tag, &answer, None);
+            self.write_tagged(tag, &answer, code.as_deref());
             self.phase = Phase::Reading;
             return;
         }
@@ -123,11 +140,11 @@ impl Session {
             State::Authenticated | State::Selected { .. } => self.options.append_octets_max,
         };
         if literal.octets > drop_max {
-            self.write_tagged(tag, &answer, None);
+            self.write_tagged(tag, &answer, code.as_deref());
             self.bye("[TOOBIG] Literal is too large");
             return;
         }
-        let discard = Discard { tag: tag.into(), answer, left: literal.octets };
+        let discard = Discard { tag: tag.into(), answer, code, left: literal.octets };
         self.phase = Phase::Discarding(Box::new(discard));
     }
 
@@ -146,12 +163,12 @@ impl Session {
             Frame::TooLong => self.bye(TOO_LONG),
             Frame::Literal(literal) => {
                 drop(self.input.take_command());
-                self.refuse(&discard.tag, discard.answer, literal);
+                self.refuse_with(&discard.tag, (discard.answer, discard.code), literal);
             }
             Frame::Command => {
                 drop(self.input.take_command());
-                let Discard { tag, answer, .. } = *discard;
-                self.finish(&tag, &answer, None);
+                let Discard { tag, answer, code, .. } = *discard;
+                self.finish(&tag, &answer, code);
             }
         }
         None
@@ -170,6 +187,7 @@ impl Session {
                 self.ask(tag, Effect::Unselect { expunge }, Then::Leave { ok });
             }
             Next::Sasl(mechanism, initial) => self.begin_sasl(tag, &mechanism, initial.as_deref()),
+            Next::Append(head) => self.begin_append(tag, *head, None),
             Next::Idle => self.begin_idle(tag),
             Next::StartTls => {
                 self.write_tagged(tag, &Answer::ok("Begin TLS now"), None);

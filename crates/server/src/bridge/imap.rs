@@ -226,9 +226,11 @@ impl Imap {
             Effect::Rename { from, to } => self.rename(session, &from, &to).await,
             Effect::Subscribe { mailbox, wanted } => self.subscribe(&mailbox, wanted).await,
             Effect::Quota { mailbox } => self.quota(session, mailbox.as_deref()),
-            Effect::AppendBegin { mailbox, options, octets, literal8: _ } => {
-                self.append_begin(&mailbox, options, octets).await
+            Effect::AppendBegin { mailbox, options, octets, literal8: _, replaces } => {
+                self.append_begin(&mailbox, options, (octets, replaces)).await
             }
+            Effect::AppendText { octets } => self.append_text(octets).await,
+            Effect::AppendUrl(url) => self.append_url(*url).await,
             Effect::AppendData(octets) => self.append_data(octets),
             Effect::Fetch { set, uid, items, modifiers } => {
                 let asked = fetch::Asked { set, uid, items, modifiers };

@@ -39,7 +39,7 @@ pub(super) const fn refusal(error: &account::Error) -> Refusal {
             Refused::OverQuota => Refusal::OverQuota,
             Refused::MessageTooBig => Refusal::TooBig,
             Refused::Limit => Refusal::Limit,
-            Refused::NoSuchMessage => Refusal::ExpungeIssued,
+            Refused::NoSuchMessage => Refusal::NoSuchMessage,
             Refused::ReadOnly => Refusal::ReadOnly,
             // The directory's words, which no IMAP command leads to.
             Refused::NoSuchEntry | Refused::EntryExists => Refusal::Bug,
