@@ -165,7 +165,13 @@ impl Account {
         let entries: usize = inner.state.mailboxes.values().map(|m| m.entries.capacity()).sum();
         let names = inner.state.names.len() + inner.state.many.len();
         let keywords = inner.state.keywords.memory_octets();
-        4_096 + 32 * entries as u64 + 256 * names as u64 + keywords + self.index.octets()
+        let annotations = inner.state.annotations.memory_octets();
+        4_096
+            + annotations
+            + 32 * entries as u64
+            + 256 * names as u64
+            + keywords
+            + self.index.octets()
     }
 
     /// Locks for planning a change that others on their way do not hinder.

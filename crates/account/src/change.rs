@@ -29,6 +29,9 @@ pub(crate) enum Change {
     Keyword { keyword: u32, sealed: Bytes },
     /// Messages left the trash for ever.
     Erased { messages: Vec<u32> },
+    /// An annotation (sealed) of a mailbox, or of the server (0), is set or removed. One that is
+    /// removed without being there is computed, and has changed.
+    Annotated { mailbox: u32, hash: u64, sealed: Bytes, set: bool },
 }
 
 /// A message's membership in a mailbox.
@@ -151,6 +154,10 @@ impl Change {
                 to.byte(9);
                 write_ascending(to, messages);
             }
+            Self::Annotated { mailbox, hash, sealed, set } => {
+                to.byte(10).number(u64::from(*mailbox)).number(*hash).byte(u8::from(*set));
+                to.bytes(sealed);
+            }
         }
     }
 
@@ -185,6 +192,11 @@ impl Change {
             }
             8 => Self::Keyword { keyword: from.number32()?, sealed: sealed(from)? },
             9 => Self::Erased { messages: read_ascending(from)? },
+            10 => {
+                let (mailbox, hash) = (from.number32()?, from.number()?);
+                let set = from.byte()? != 0;
+                Self::Annotated { mailbox, hash, set, sealed: sealed(from)? }
+            }
             _ => return None,
         })
     }
@@ -236,7 +248,8 @@ mod tests {
             Change::Mailbox { mailbox: 2, sealed: sealed.clone() },
             Change::Gone { mailbox: 2, erase_at: 0 },
             Change::Subscribed { hash: u64::MAX, sealed: sealed.clone(), wanted: false },
-            Change::Keyword { keyword: 0, sealed },
+            Change::Keyword { keyword: 0, sealed: sealed.clone() },
+            Change::Annotated { mailbox: 0, hash: u64::MAX, sealed, set: true },
             Change::Erased { messages: vec![] },
         ]
     }

@@ -86,6 +86,7 @@ pub async fn account(accounts: &Accounts, id: AccountId) -> Result<Report, Error
         check.members(&mut folded).await?;
         check.mailboxes(&mut folded).await?;
         check.names(&mut folded).await?;
+        check.annotations(&mut folded).await?;
         check.tombstones(&mut folded).await?;
         check.trash(&mut folded).await?;
         check.records(&messages).await?;
@@ -260,6 +261,21 @@ impl Check<'_> {
         }
         for number in wanted.keys() {
             self.tell(format_args!("keyword {number} is not stored"));
+        }
+        Ok(())
+    }
+
+    async fn annotations(&mut self, folded: &mut Folded) -> Result<(), Error> {
+        let mut wanted = std::mem::take(&mut folded.annotations);
+        for (key, value) in self.stored(tag::ANNOTATION).await? {
+            let of = keys::mailbox_and_commit_of(&key);
+            let opens = of.and_then(|(_, hash)| self.account.open_annotation(hash, &value));
+            if of.and_then(|of| wanted.remove(&of)) != Some(value) || opens.is_none() {
+                self.tell(format_args!("annotation {of:?} is not as the log says"));
+            }
+        }
+        for of in wanted.keys() {
+            self.tell(format_args!("annotation {of:?} is not stored"));
         }
         Ok(())
     }

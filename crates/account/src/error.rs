@@ -21,6 +21,12 @@ pub enum Refused {
     Limit,
     /// No message of that id.
     NoSuchMessage,
+    /// An annotation's value is larger than `metadata_value_octets_max`.
+    AnnotationTooBig,
+    /// The mailbox or the server has as many annotations as it may.
+    TooManyAnnotations,
+    /// `/private` annotations are not kept (`metadata_private_entries_max` is 0).
+    NoPrivateAnnotations,
     /// The mailbox was selected read-only.
     ReadOnly,
     /// No such account, domain, alias.

@@ -2,6 +2,7 @@
 //! counters. `palomar check` compares this with what is stored.
 
 use crate::{
+    annotation::SERVER,
     change::{Change, Member},
     state::DELETED,
 };
@@ -31,6 +32,8 @@ pub(crate) struct Folded {
     /// (Uid, message) by mailbox and commit.
     pub tombstones: BTreeMap<(u32, u64), BTreeSet<(u32, u32)>>,
     pub trash: BTreeMap<u32, Thrown>,
+    /// Sealed, by mailbox and hash.
+    pub annotations: BTreeMap<(u32, u64), Bytes>,
     /// The largest message id.
     pub message_max: u32,
     places: HashMap<u32, BTreeSet<(u32, u32)>>,
@@ -83,6 +86,7 @@ impl Folded {
             Change::Gone { mailbox, erase_at } => {
                 self.mailboxes.remove(&mailbox).ok_or(format!("ends {mailbox}: not there"))?;
                 self.uid_next.remove(&mailbox);
+                self.annotations.retain(|(of, _), _| *of != mailbox);
                 let range = (mailbox, 0)..=(mailbox, u32::MAX);
                 let all: Vec<_> = self.members.range(range).map(|(place, _)| *place).collect();
                 for place in all {
@@ -103,6 +107,15 @@ impl Folded {
                 if self.keywords.insert(keyword, sealed).is_some() {
                     return Err(format!("makes keyword {keyword} again"));
                 }
+            }
+            Change::Annotated { mailbox, hash, sealed, set: true } => {
+                if mailbox != SERVER && !self.mailboxes.contains_key(&mailbox) {
+                    return Err(format!("annotates mailbox {mailbox}: not there"));
+                }
+                self.annotations.insert((mailbox, hash), sealed);
+            }
+            Change::Annotated { mailbox, hash, set: false, .. } => {
+                self.annotations.remove(&(mailbox, hash));
             }
             Change::Erased { messages } => {
                 for message in messages {

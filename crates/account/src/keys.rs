@@ -14,6 +14,7 @@ pub(crate) mod tag {
     pub const PROGRESS: u8 = b'G';
     pub const THREAD: u8 = b'H';
     pub const INDEX: u8 = b'I';
+    pub const ANNOTATION: u8 = b'J';
     pub const KEYWORD: u8 = b'K';
     pub const TOKEN: u8 = b'L';
     pub const MAILBOX: u8 = b'M';
@@ -129,6 +130,10 @@ pub(crate) fn index() -> Key {
 pub(crate) fn subscription(hash: u64) -> Key {
     Key::new(tag::SUBSCRIPTION, &[&hash.to_be_bytes()])
 }
+/// An annotation of a mailbox, or of the server (0), by the hash of whose it is and its name.
+pub(crate) fn annotation(mailbox: u32, hash: u64) -> Key {
+    Key::new(tag::ANNOTATION, &[&mailbox.to_be_bytes(), &hash.to_be_bytes()])
+}
 /// A transaction that may be tried again.
 pub(crate) fn mark(mark: u64) -> Key {
     Key::new(tag::MARK, &[&mark.to_be_bytes()])
@@ -215,7 +220,7 @@ pub(crate) fn pair(rest: &[u8]) -> Option<(u32, u32)> {
     let (first, second) = rest.split_first_chunk()?;
     Some((u32::from_be_bytes(*first), number(second)?))
 }
-/// Mailbox and commit of a tombstone's or bulk's key.
+/// Mailbox and commit of a tombstone's or bulk's key; mailbox and hash of an annotation's.
 pub(crate) fn mailbox_and_commit_of(rest: &[u8]) -> Option<(u32, u64)> {
     let (mailbox, modseq) = rest.split_first_chunk()?;
     Some((u32::from_be_bytes(*mailbox), u64::from_be_bytes(modseq.try_into().ok()?)))

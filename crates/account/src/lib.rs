@@ -6,6 +6,8 @@
 
 mod account;
 mod accounts;
+mod annotate;
+mod annotation;
 mod append;
 mod body;
 mod bulk;
@@ -49,6 +51,7 @@ mod watch;
 
 pub use account::Account;
 pub use accounts::Accounts;
+pub use annotate::{Annotate, AnnotationChange, SPECIAL_USE_ENTRY};
 pub use directory::{Credentials, Directory, Recipient};
 pub use error::{Error, Refused};
 pub use extract::Extract;

@@ -222,6 +222,15 @@ impl Account {
             Some(())
         })
         .await?;
+        // Sessions look into the log for what they were not told.
+        state.annotations.modseq = state.modseq;
+        self.each(tag::ANNOTATION, |key, value| {
+            let (mailbox, hash) = keys::mailbox_and_commit_of(key)?;
+            let annotation = self.open_annotation(hash, value)?;
+            state.annotations.set(mailbox, &annotation);
+            Some(())
+        })
+        .await?;
         self.each(tag::SUBSCRIPTION, |key, value| {
             let hash = u64::from_be_bytes(key.try_into().ok()?);
             let name = self.open_text(Kind::Name, hash, value)?;

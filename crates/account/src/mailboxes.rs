@@ -4,6 +4,7 @@
 use crate::{
     Account, Error, Refused, SpecialUse,
     account::{Inner, Sent},
+    annotation::Annotation,
     change::Change,
     draft::Draft,
     edit::{finish_expunge, leave},
@@ -28,7 +29,7 @@ const FIRST: [(&str, Option<SpecialUse>); 6] = [
 
 impl Account {
     /// Plans with the account held and commits; gives what the planner gives.
-    async fn alone<T>(
+    pub(crate) async fn alone<T>(
         &self,
         plan: impl FnOnce(&mut Inner, &mut Draft) -> Result<T, Error>,
     ) -> Result<T, Error> {
@@ -89,7 +90,7 @@ impl Account {
         Ok(())
     }
 
-    fn draft_record(
+    pub(crate) fn draft_record(
         &self,
         draft: &mut Draft,
         mailbox: u32,
@@ -177,6 +178,9 @@ impl Account {
             for key in found.bulks.keys() {
                 draft.delete(keys::bulk(id, key));
             }
+            for hash in self.annotation_hashes(inner, id) {
+                draft.delete(keys::annotation(id, hash));
+            }
             draft.delete(keys::mailbox(id));
             draft.delete(keys::numbers(id));
             draft.change(&Change::Gone { mailbox: id, erase_at: trash.erase_at });
@@ -260,7 +264,14 @@ impl Account {
         if !gone.is_empty() {
             finish_expunge(draft, inbox, &gone, 0);
         }
-        Ok(())
+        // RFC 5464 §4.1: "annotations are copied from the original INBOX to the renamed mailbox".
+        let copies = inner.state.annotations.of(inbox).into_iter().flatten();
+        let copies = copies.map(|((owner, name), value)| Annotation {
+            owner: *owner,
+            name: name.clone(),
+            value: Some(value.clone()),
+        });
+        self.draft_annotations(inner, draft, target, copies)
     }
 
     /// Subscribes or unsubscribes a name, which need not exist.

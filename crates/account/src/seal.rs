@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Token = 12,
     /// Of hashes alone: a transaction.
     Mark = 13,
+    /// An annotation.
+    Annotation = 14,
     /// Of the queue: a message's envelope.
     Queued = 20,
     /// Of the queue: how far a recipient is.

@@ -3,6 +3,7 @@
 
 use crate::{
     SpecialUse,
+    annotation::{Annotation, Annotations},
     bulk::{Bulks, Written},
     change::Member,
     keywords::Keywords,
@@ -216,6 +217,8 @@ pub(crate) struct Delta {
     /// A transaction, and when it is stored.
     pub marked: Option<(u64, i64)>,
     pub subscribed: Vec<(MailboxName, bool)>,
+    /// Of mailboxes, or of the server.
+    pub annotated: Vec<(u32, Annotation)>,
     /// Keywords in all after this commit.
     pub keywords: Option<usize>,
     /// Octets and messages in use after this commit.
@@ -244,6 +247,7 @@ pub(crate) struct State {
     pub many: HashMap<u32, Vec<(u32, u32)>>,
     pub octets: u64,
     pub messages: u64,
+    pub annotations: Annotations,
     /// Mailboxes whose `recent_from` is to be written with the next commit.
     pub recent_moved: BTreeSet<u32>,
     /// Transactions that may be tried again, and when each was stored.
@@ -298,6 +302,10 @@ impl State {
         }
         for id in &delta.gone {
             self.gone(*id);
+        }
+        for (mailbox, annotation) in &delta.annotated {
+            self.annotations.set(*mailbox, annotation);
+            self.annotations.modseq = modseq;
         }
         for (name, wanted) in &delta.subscribed {
             if *wanted {
@@ -360,6 +368,7 @@ impl State {
 
     fn gone(&mut self, id: u32) {
         self.names.retain(|_, other| *other != id);
+        self.annotations.forget(id);
         if let Some(found) = self.mailboxes.remove(&id) {
             for entry in &found.entries {
                 self.leave(entry.message, (id, entry.uid));

@@ -187,6 +187,15 @@ pub struct Options {
     pub mailboxes_max: usize,
     /// Different keywords of one account.
     pub keywords_max: usize,
+    /// Octets of one annotation's value (RFC 5464 §4.1: at least 1,024).
+    pub metadata_value_octets_max: usize,
+    /// `/shared` annotations of one mailbox (RFC 5464 §4.1: at least 10).
+    pub metadata_shared_entries_max: usize,
+    /// `/private` annotations of one user of one mailbox, or of the server (RFC 5464 §4.1: at least
+    /// 10, or 0 for none).
+    pub metadata_private_entries_max: usize,
+    /// Octets of names and values of all annotations of one account.
+    pub metadata_octets_max: u64,
     /// Days that expunged messages are kept.
     pub undelete_days: u32,
     /// Octets of memory for accounts held hot.
@@ -215,6 +224,10 @@ impl Default for Options {
             message_octets_max: 64 << 20,
             mailboxes_max: 10_000,
             keywords_max: 1_000,
+            metadata_value_octets_max: 64 << 10,
+            metadata_shared_entries_max: 100,
+            metadata_private_entries_max: 100,
+            metadata_octets_max: 4 << 20,
             undelete_days: 30,
             hot_octets_max: 512 << 20,
             quota_octets_default: None,

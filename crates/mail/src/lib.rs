@@ -4,6 +4,7 @@
 //! protocol's wire form, an account, a socket or a clock.
 
 pub mod address;
+pub mod entry;
 pub mod envelope;
 pub mod flags;
 pub mod header;
@@ -23,6 +24,7 @@ mod parameter;
 mod punycode;
 
 pub use address::{Address, Domain};
+pub use entry::{Depth, EntryName};
 pub use envelope::{Envelope, EnvelopeRef, Mailbox};
 pub use flags::{Flags, Keyword, SystemFlags};
 pub use ids::{AccountId, MailboxId, MessageId, ModSeq, ThreadId, Uid, UidValidity};
