@@ -204,7 +204,8 @@ impl Account {
     }
 
     /// Annotations that a user sees and that commits after `after` changed, up to `to`, read from
-    /// the log: each change, in order, also of mailboxes that are gone by now.
+    /// the log: each once, with its last change, those of the server first; also of mailboxes that
+    /// are gone by now.
     ///
     /// # Errors
     /// The store's; [`Error::Damaged`].
@@ -213,7 +214,7 @@ impl Account {
         (after, to): (ModSeq, ModSeq),
         user: AccountId,
     ) -> Result<Vec<AnnotationChange>, Error> {
-        let mut found = Vec::new();
+        let mut found = BTreeMap::new();
         let keys = (keys::change(after.0 + 1).bytes(), keys::change(to.0 + 1).bytes());
         self.each_between(keys.0, keys.1, |key, value| {
             let modseq = ModSeq(u64::from_be_bytes(key.try_into().ok()?));
@@ -221,14 +222,29 @@ impl Account {
                 let Change::Annotated { mailbox, hash, sealed, .. } = change else { continue };
                 let annotation = self.open_annotation(hash, &sealed)?;
                 if sees(user, annotation.owner) {
-                    let mailbox = Some(MailboxId(mailbox)).filter(|id| id.0 != SERVER);
-                    found.push(AnnotationChange { modseq, mailbox, name: annotation.name });
+                    found.insert((mailbox, annotation.name), modseq);
                 }
             }
             Some(())
         })
         .await?;
-        Ok(found)
+        let change = |((mailbox, name), modseq)| {
+            let mailbox = Some(MailboxId(mailbox)).filter(|id| id.0 != SERVER);
+            AnnotationChange { modseq, mailbox, name }
+        };
+        Ok(found.into_iter().map(change).collect())
+    }
+
+    /// Ready when a commit after `seen` may have changed an annotation, or the account is gone.
+    /// Cancel-safe.
+    pub async fn wait_annotations(&self, seen: ModSeq) {
+        loop {
+            let listener = self.event.listen();
+            if self.annotations_modseq() > seen || self.is_broken() {
+                return;
+            }
+            listener.await;
+        }
     }
 }
 

@@ -71,6 +71,7 @@ pub const PRIVACY_REQUIRED: Answer =
 pub const READ_ONLY: Answer = Answer::no("READ-ONLY", "Mailbox is read-only");
 pub const BAD_NAME: Answer = Answer::no("CANNOT", "Not a valid mailbox name");
 pub const NO_QUOTA_ROOT: Answer = Answer::no("NONEXISTENT", "No such quota root");
+pub const BAD_ENTRY: Answer = Answer::syntax("Not a valid name of an entry");
 pub const NO_PERMISSION: Answer = Answer::no("NOPERM", "Not allowed");
 pub const UNKNOWN_MECHANISM: Answer = Answer::no("CANNOT", "Mechanism is not offered");
 pub const MALFORMED_RESPONSE: Answer = Answer::syntax("Malformed SASL response");
@@ -90,6 +91,12 @@ pub const fn refused(refusal: Refusal, target: bool) -> Answer {
         Refusal::OverQuota => Answer::no("OVERQUOTA", "Quota exceeded"),
         Refusal::TooBig => MESSAGE_TOO_BIG,
         Refusal::Limit => Answer::no("LIMIT", "A limit is reached"),
+        Refusal::NoPermission => NO_PERMISSION,
+        Refusal::MetadataTooBig { .. } => Answer::no("METADATA MAXSIZE", "Value is too large"),
+        Refusal::MetadataTooMany => Answer::no("METADATA TOOMANY", "Too many entries"),
+        Refusal::MetadataNoPrivate => {
+            Answer::no("METADATA NOPRIVATE", "Private entries are not kept")
+        }
         Refusal::ReadOnly => READ_ONLY,
         Refusal::ExpungeIssued => Answer::no("EXPUNGEISSUED", "Some messages are gone"),
         Refusal::UnknownCte => Answer::no("UNKNOWN-CTE", "Unknown transfer encoding"),
@@ -101,6 +108,14 @@ pub const fn refused(refusal: Refusal, target: bool) -> Answer {
         Refusal::Unavailable => Answer::no("UNAVAILABLE", "Try again later"),
         Refusal::Bug => Answer::no("SERVERBUG", "Internal error"),
     }
+}
+
+/// The response code of a refusal that says a number.
+#[must_use]
+pub fn code(refusal: Refusal) -> Option<String> {
+    let Refusal::MetadataTooBig { octets_max } = refusal else { return None };
+    // RFC 5464 §4.3: "NNN is the maximum octet count that it is willing to accept".
+    Some(format!("METADATA MAXSIZE {octets_max}"))
 }
 
 /// Words for a refused login (RFC 5530 §3).

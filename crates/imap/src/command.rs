@@ -15,11 +15,13 @@ mod esearch;
 mod expunge;
 mod fetch;
 mod filter;
+mod getjmapaccess;
 mod id;
 mod idle;
 mod list;
 mod login;
 mod logout;
+mod metadata;
 mod namespace;
 mod noop;
 mod quota;
@@ -173,6 +175,9 @@ const TABLE: &[Row] = {
         row("RENAME", LoggedIn, rename::run),
         row("SUBSCRIBE", LoggedIn, |s, c| subscribe::run(s, c, true)),
         row("UNSUBSCRIBE", LoggedIn, |s, c| subscribe::run(s, c, false)),
+        row("GETMETADATA", LoggedIn, metadata::run_get),
+        row("SETMETADATA", LoggedIn, metadata::run_set),
+        row("GETJMAPACCESS", LoggedIn, getjmapaccess::run),
         row("GETQUOTAROOT", LoggedIn, quota::run_quota_root),
         row("GETQUOTA", LoggedIn, quota::run_quota),
         row("SETQUOTA", LoggedIn, quota::run_set_quota),

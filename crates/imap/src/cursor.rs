@@ -7,6 +7,7 @@
 use crate::answer::{self, Answer};
 use crate::effect::Enabled;
 use crate::types::{SEPARATOR, SequenceSet, SetNumber, Window};
+use bytes::Bytes;
 use mail::{Flags, Keyword, SystemFlags};
 use std::borrow::Cow;
 
@@ -154,7 +155,7 @@ impl<'a> Cursor<'a> {
     pub fn string(&mut self) -> Parsed<Cow<'a, [u8]>> {
         match self.peek() {
             Some(b'"') => self.quoted(),
-            Some(b'{' | b'~') => self.literal().map(Cow::Borrowed),
+            Some(b'{' | b'~') => self.literal(false).map(Cow::Borrowed),
             _ => Err(Answer::syntax("Expected a string")),
         }
     }
@@ -178,6 +179,14 @@ impl<'a> Cursor<'a> {
     /// `nstring = string / nil`
     pub fn nstring(&mut self) -> Parsed<Option<Cow<'a, [u8]>>> {
         if self.eat_word("NIL") { Ok(None) } else { self.string().map(Some) }
+    }
+
+    /// `value = nstring / literal8` (RFC 5464 §5): a literal8 may hold NUL.
+    pub fn metadata_value(&mut self) -> Parsed<Option<Bytes>> {
+        if self.peek() == Some(b'~') {
+            return self.literal(true).map(|value| Some(Bytes::copy_from_slice(value)));
+        }
+        Ok(self.nstring()?.map(|value| Bytes::from(value.into_owned())))
     }
 
     fn quoted(&mut self) -> Parsed<Cow<'a, [u8]>> {
@@ -208,7 +217,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `literal`, whose octets follow its line end.
-    fn literal(&mut self) -> Parsed<&'a [u8]> {
+    fn literal(&mut self, nul: bool) -> Parsed<&'a [u8]> {
         const BROKEN: Answer = Answer::syntax("Broken literal");
         self.eat(b'~');
         self.expect(b'{', "Expected a literal")?;
@@ -218,8 +227,8 @@ impl<'a> Cursor<'a> {
         self.eat(b'\r');
         self.expect(b'\n', "Broken literal")?;
         let literal = self.take(octets);
-        // RFC 9051 §9: a literal of an argument holds no NUL.
-        if literal.len() == octets && memchr::memchr(0, literal).is_none() {
+        // RFC 9051 §9: a literal of an argument holds no NUL, a literal8 may.
+        if literal.len() == octets && (nul || memchr::memchr(0, literal).is_none()) {
             Ok(literal)
         } else {
             Err(BROKEN)
@@ -389,8 +398,10 @@ mod tests {
     use proptest::prelude::*;
     use wire::Outbox;
 
+    const REV1: Enabled =
+        Enabled { rev2: false, condstore: false, qresync: false, utf8: false, metadata: false };
     const MODES: [Enabled; 3] = {
-        let rev1 = Enabled { rev2: false, condstore: false, qresync: false, utf8: false };
+        let rev1 = REV1;
         [rev1, Enabled { rev2: true, ..rev1 }, Enabled { utf8: true, ..rev1 }]
     };
 

@@ -7,11 +7,11 @@
 
 use crate::types::{
     AppendOptions, FetchItem, FetchModifiers, ListReturn, ListSelect, MailboxFilter, MessageUrl,
-    QResync, Replaced, SearchKey, SearchReturn, SequenceSet, SortKey, StatusItem, StoreOp,
-    ThreadAlgorithm,
+    MetadataQuery, QResync, Replaced, SearchKey, SearchReturn, SequenceSet, SortKey, StatusItem,
+    StoreOp, ThreadAlgorithm,
 };
 use bytes::Bytes;
-use mail::{Flags, ModSeq, Uid, UidValidity};
+use mail::{EntryName, Flags, ModSeq, Uid, UidValidity};
 
 /// What a session enabled; the bridge shapes what it says by it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -21,6 +21,8 @@ pub struct Enabled {
     pub condstore: bool,
     pub qresync: bool,
     pub utf8: bool,
+    /// Changes of annotations are told (RFC 5464 §4.4.2).
+    pub metadata: bool,
 }
 
 /// An effect.
@@ -97,6 +99,20 @@ pub enum Effect {
     Quota {
         /// GETQUOTAROOT's mailbox.
         mailbox: Option<String>,
+    },
+    /// GETMETADATA of a mailbox or of the server (`None`), answered with METADATA lines.
+    GetMetadata {
+        /// The mailbox.
+        mailbox: Option<String>,
+        /// What of it.
+        query: MetadataQuery,
+    },
+    /// SETMETADATA: all or none.
+    SetMetadata {
+        /// The mailbox; `None` is the server.
+        mailbox: Option<String>,
+        /// Whole names and values; `None` removes.
+        entries: Vec<(EntryName, Option<Bytes>)>,
     },
     /// A message of APPEND or REPLACE begins: may so many octets come for that mailbox? Asked
     /// before each message's literal is accepted; with 0 before the first part of CATENATE.
@@ -215,7 +231,7 @@ pub enum Effect {
     },
     /// The streaming effect at hand: go on.
     More,
-    /// Tell what is new in the selected mailbox (at the end of commands, in NOOP, CHECK and IDLE).
+    /// Tell what is new in the selected mailbox, and of annotations if that is enabled (at the end of commands, in NOOP, CHECK and IDLE).
     Poll {
         /// Whether EXPUNGE may be told now.
         expunges: bool,
@@ -243,6 +259,17 @@ pub enum Refusal {
     TooBig,
     /// `[LIMIT]`
     Limit,
+    /// `[NOPERM]`
+    NoPermission,
+    /// `[METADATA MAXSIZE n]` (RFC 5464 §4.3)
+    MetadataTooBig {
+        /// Octets that a value may have.
+        octets_max: usize,
+    },
+    /// `[METADATA TOOMANY]`
+    MetadataTooMany,
+    /// `[METADATA NOPRIVATE]`
+    MetadataNoPrivate,
     /// `[READ-ONLY]`
     ReadOnly,
     /// `[EXPUNGEISSUED]`

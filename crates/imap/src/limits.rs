@@ -18,6 +18,8 @@ pub struct Limits {
     pub filter_mailboxes_max: usize,
     /// Results of searches that one session has kept up to date (RFC 5267 §4.3.1).
     pub contexts_max: usize,
+    /// Entries that one GETMETADATA, SETMETADATA or LIST names (RFC 5464).
+    pub metadata_entries_max: usize,
     /// BAD answers in a row before the session is ended.
     pub bad_commands_max: u32,
     /// BAD and NO answers altogether before login after which the session is ended.
@@ -36,6 +38,7 @@ impl Default for Limits {
             search_keys_max: 2_000,
             filter_mailboxes_max: 1_000,
             contexts_max: 16,
+            metadata_entries_max: 256,
             bad_commands_max: 20,
             greeting_failures_max: 10,
             append_messages_max: 1_000,

@@ -7,6 +7,7 @@
 //! path of the whole server.
 
 mod fetch;
+mod metadata;
 mod search;
 mod server;
 mod string;

@@ -37,6 +37,8 @@ pub struct Options {
     /// Capabilities not to be shown, in any case, e.g. `UIDONLY`, `IMAP4rev2`: for clients that
     /// misuse them.
     pub hidden_capabilities: Vec<String>,
+    /// The JMAP session resource with the same mail (RFC 9698), if there is one: printable ASCII.
+    pub jmap_session_url: Option<String>,
 }
 
 /// One IMAP session (RFC 9051 §3). See [`wire::Machine`] for how it is driven.
@@ -71,6 +73,8 @@ pub struct Session {
     eof: bool,
     /// The bridge has news for IDLE.
     news: bool,
+    /// What the client logged in with is good for JMAP too.
+    jmap: bool,
     /// COMPRESS was given.
     compressed: bool,
     bad_commands: u32,
@@ -143,6 +147,7 @@ impl Session {
             ending: None,
             eof: false,
             news: false,
+            jmap: false,
             compressed: false,
             bad_commands: 0,
             failures: 0,
@@ -229,6 +234,12 @@ impl Session {
         self.compressed
     }
 
+    /// Whether JMAPACCESS is shown. RFC 9698 §3: "If the IMAP server can infer from the client's
+    /// authentication process that its credentials suffice to authenticate via JMAP".
+    pub(crate) fn jmap_shown(&self) -> bool {
+        self.jmap && self.options.jmap_session_url.is_some()
+    }
+
     /// Whether the client said more than the command at hand.
     pub(crate) fn is_more_received(&self) -> bool {
         !self.input.is_empty()
@@ -241,6 +252,11 @@ impl Session {
 
     pub(crate) fn is_hidden(&self, capability: &str) -> bool {
         self.options.hidden_capabilities.iter().any(|name| name.eq_ignore_ascii_case(capability))
+    }
+
+    /// Whether there may be something new to tell.
+    pub(crate) const fn listens(&self) -> bool {
+        matches!(self.state, State::Selected { .. }) || self.enabled.metadata
     }
 
     /// After ENABLE.

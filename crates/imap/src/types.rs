@@ -1,6 +1,6 @@
 //! What commands are made of.
 
-use mail::{Flags, Keyword, ModSeq, NumberSet, UidValidity};
+use mail::{Depth, EntryName, Flags, Keyword, ModSeq, NumberSet, UidValidity};
 
 /// The hierarchy separator of mailbox names.
 pub const SEPARATOR: char = '/';
@@ -303,6 +303,17 @@ pub enum MailboxFilter {
     SubtreeOne(Vec<String>),
     /// `mailboxes`: these.
     Mailboxes(Vec<String>),
+}
+
+/// What GETMETADATA asks for (RFC 5464 §4.2).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MetadataQuery {
+    /// Entries, as written.
+    pub entries: Vec<EntryName>,
+    /// DEPTH: how far below them, too.
+    pub depth: Depth,
+    /// MAXSIZE: larger values are not wanted.
+    pub octets_max: Option<u32>,
 }
 
 /// LIST selection options.

@@ -24,6 +24,7 @@ fn session() -> Session {
         starttls: false,
         append_octets_max: 1_000_000,
         hidden_capabilities: Vec::new(),
+        jmap_session_url: None,
     }))
 }
 

@@ -26,6 +26,7 @@ impl Talk {
             starttls: false,
             append_octets_max: 1_000_000,
             hidden_capabilities: Vec::new(),
+            jmap_session_url: None,
         };
         let mut talk = Self { session: Session::new(Arc::new(options)), asked: Vec::new() };
         talk.run();

@@ -19,6 +19,7 @@ fn session(enable: &str) -> Session {
         starttls: false,
         append_octets_max: 1_000_000,
         hidden_capabilities: Vec::new(),
+        jmap_session_url: None,
     }));
     if !enable.is_empty() {
         assert!(matches!(session.step(), Step::Wait(_)));

@@ -19,6 +19,7 @@ fn options() -> Options {
         starttls: false,
         append_octets_max: 1_000_000,
         hidden_capabilities: Vec::new(),
+        jmap_session_url: None,
     }
 }
 

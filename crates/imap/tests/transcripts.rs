@@ -45,6 +45,7 @@ fn options(lines: &[&str]) -> Options {
         starttls: false,
         append_octets_max: 1_000_000,
         hidden_capabilities: Vec::new(),
+        jmap_session_url: None,
     };
     for line in lines {
         match line.strip_prefix("! ") {

@@ -65,6 +65,12 @@ pub struct Config {
     pub smtp_tickets: bool,
     /// Capabilities that IMAP does not show.
     pub imap_hidden_capabilities: Vec<String>,
+    /// The JMAP session resource with the same mail.
+    pub jmap_session_url: Option<String>,
+    /// What all users read as `/shared/comment` of the server.
+    pub metadata_comment: Option<String>,
+    /// What all users read as `/shared/admin` of the server.
+    pub metadata_admin: Option<String>,
     /// Whether POP3 changes messages for Outlook 2003.
     pub pop3_outlook_2003: bool,
     /// Limits of connections.
@@ -94,6 +100,14 @@ pub struct MailLimits {
     pub mailboxes_max: u32,
     /// Different keywords of one account.
     pub keywords_max: u32,
+    /// Octets of one annotation's value.
+    pub metadata_value_octets_max: u32,
+    /// Shared annotations of one mailbox.
+    pub metadata_shared_entries_max: u32,
+    /// Private annotations of one user of one mailbox, or of the server.
+    pub metadata_private_entries_max: u32,
+    /// Octets of all annotations of one account.
+    pub metadata_octets_max: u64,
     /// Days that expunged messages are kept.
     pub undelete_days: u32,
     /// Octets of memory for hot accounts.
@@ -197,6 +211,10 @@ impl Config {
             message_octets_max: self.mail.message_octets_max,
             mailboxes_max: self.mail.mailboxes_max as usize,
             keywords_max: self.mail.keywords_max as usize,
+            metadata_value_octets_max: self.mail.metadata_value_octets_max as usize,
+            metadata_shared_entries_max: self.mail.metadata_shared_entries_max as usize,
+            metadata_private_entries_max: self.mail.metadata_private_entries_max as usize,
+            metadata_octets_max: self.mail.metadata_octets_max,
             undelete_days: self.mail.undelete_days,
             hot_octets_max: self.mail.hot_octets_max,
             index_messages_min: self.search.index_messages_min.max(1),
@@ -308,6 +326,12 @@ mod tests {
             ("[[listener]]\nprotocol = 'imap'", "address"),
             ("[[listener]]\nprotocol = 'imap'\naddress = '[::]:1'\nport = 2", "port"),
             ("[[tls]]\ncertificate = 'a'", "key"),
+            ("[metadata]\nadmin = 'Ana'", "metadata.admin"),
+            ("[jmap]\nsession_url = 'http://example.org/jmap'", "jmap.session_url"),
+            ("[limits]\nmetadata_value_octets_max = 1023", "1024"),
+            ("[limits]\nmetadata_shared_entries_max = 9", "10"),
+            ("[limits]\nmetadata_private_entries_max = 9", "10"),
+            ("[limits]\nmetadata_private_entries_max = 1", "or 0"),
             ("host_name = ''", "host_name"),
             ("host_name = 'a\"b'", "host_name"),
             ("x = ", "x"),

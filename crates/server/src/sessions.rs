@@ -32,6 +32,7 @@ impl Sessions {
             starttls: tls,
             append_octets_max: config.mail.message_octets_max,
             hidden_capabilities: config.imap_hidden_capabilities.clone(),
+            jmap_session_url: config.jmap_session_url.clone(),
         };
         let pop3 = ::pop3::Options {
             limits: ::pop3::Limits::default(),
@@ -43,12 +44,16 @@ impl Sessions {
             message_octets_max: config.mail.message_octets_max,
             ..::smtp::Limits::default()
         };
+        let entries = imap::ServerEntries {
+            comment: config.metadata_comment.clone(),
+            admin: config.metadata_admin.clone(),
+        };
         let transit = config.mail.transit_octets_max;
         Self {
             context: Arc::clone(context),
             smtp: smtp::Shared::new(context, limits, tls, transit),
             pop3: pop3::Shared::new(pop3),
-            imap: imap::Shared::new(imap, config.mail.transit_octets_max),
+            imap: imap::Shared::new(imap, transit).with_entries(entries),
         }
     }
 

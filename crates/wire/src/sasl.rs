@@ -150,6 +150,12 @@ impl Exchange {
         self
     }
 
+    /// Its mechanism.
+    #[must_use]
+    pub const fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
     /// The first turn, with the initial response if the client sent one (RFC 4959, RFC 4954 §4).
     pub fn start(&mut self, initial: Option<&[u8]>) -> Turn {
         match (initial, self.mechanism) {

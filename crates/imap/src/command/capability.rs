@@ -31,6 +31,9 @@ pub(crate) fn capabilities(session: &Session) -> String {
     };
     if session.state() != State::NotAuthenticated {
         extensions::shown(true).for_each(&mut add);
+        if session.jmap_shown() {
+            add("JMAPACCESS");
+        }
         if shown("APPENDLIMIT") {
             // Writing to a String does not fail.
             let _ = write!(list, " APPENDLIMIT={}", options.append_octets_max);

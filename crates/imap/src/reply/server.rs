@@ -1,7 +1,7 @@
 //! Responses about the server and the session, not about mail: CAPABILITY, ENABLED, ID, NAMESPACE,
 //! BYE.
 
-use super::Reply;
+use super::{Reply, quoted};
 
 impl Reply<'_> {
     /// `* CAPABILITY …` (RFC 9051 §7.2.2)
@@ -29,6 +29,13 @@ impl Reply<'_> {
     /// `* NAMESPACE …` (RFC 9051 §7.3.2): one personal namespace, without prefix.
     pub(crate) fn namespace(&mut self) {
         self.out.put(b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+    }
+
+    /// `* JMAPACCESS "url"` (RFC 9698 §4)
+    pub(crate) fn jmap_access(&mut self, url: &str) {
+        self.out.put(b"* JMAPACCESS ");
+        quoted(self.out, url.as_bytes());
+        self.out.put(b"\r\n");
     }
 
     /// `* BYE text` (RFC 9051 §7.1.5)

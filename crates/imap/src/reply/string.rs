@@ -133,7 +133,8 @@ pub fn mailbox_name(out: &mut Outbox, name: &str, enabled: Enabled) {
 mod tests {
     use super::*;
 
-    const REV1: Enabled = Enabled { rev2: false, condstore: false, qresync: false, utf8: false };
+    const REV1: Enabled =
+        Enabled { rev2: false, condstore: false, qresync: false, utf8: false, metadata: false };
     const REV2: Enabled = Enabled { rev2: true, ..REV1 };
 
     fn text(write: impl FnOnce(&mut Outbox)) -> Vec<u8> {

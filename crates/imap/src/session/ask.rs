@@ -71,7 +71,7 @@ impl Session {
         let (tag, then) = self.outcome(by_done);
         let (code, refusal) = match done {
             Done::Ok(code) => (code, None),
-            Done::No(refusal) => (None, Some(refusal)),
+            Done::No(refusal) => (answer::code(refusal), Some(refusal)),
             Done::More => (None, None),
         };
         match then {
@@ -151,9 +151,9 @@ impl Session {
     }
 
     fn finish_after(&mut self, tag: &str, answer: &Answer, code: Option<String>, poll: Poll) {
-        let selected = matches!(self.state, State::Selected { .. });
+        let listens = self.listens();
         self.phase = Phase::Reading;
-        if !selected || answer.kind == Kind::Bad {
+        if !listens || answer.kind == Kind::Bad {
             self.write_tagged(tag, answer, code.as_deref());
             return;
         }

@@ -217,7 +217,7 @@ impl Session {
     fn begin_idle(&mut self, tag: &str) {
         self.put(b"+ Idling\r\n");
         self.tell(Effect::Idle(true));
-        self.news = matches!(self.state, State::Selected { .. });
+        self.news = self.listens();
         self.phase = Phase::Idle(tag.into());
     }
 

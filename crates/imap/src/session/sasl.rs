@@ -99,7 +99,12 @@ impl Session {
                 let tag = sasl.tag.clone();
                 self.ask(&tag, Effect::Auth(ask), Then::Sasl(sasl));
             }
-            Turn::Accepted { .. } => self.logged_in(&sasl.tag),
+            Turn::Accepted { .. } => {
+                let mechanism = sasl.exchange.mechanism();
+                // Tokens say what they are good for, and none is for JMAP yet.
+                let token = matches!(mechanism, Mechanism::OAuthBearer | Mechanism::XOAuth2);
+                self.logged_in(&sasl.tag, !token);
+            }
             Turn::Failed(Failure::Malformed) => {
                 self.finish(&sasl.tag, &answer::MALFORMED_RESPONSE, None);
             }
@@ -119,7 +124,7 @@ impl Session {
             return;
         }
         match answer {
-            auth::Answer::Accepted { .. } => self.logged_in(&tag),
+            auth::Answer::Accepted { .. } => self.logged_in(&tag, true),
             auth::Answer::Refused(refusal) => {
                 self.finish(&tag, &answer::login_refused(refusal), None);
             }
@@ -131,7 +136,8 @@ impl Session {
     }
 
     /// RFC 9051 §6.2.2: the capabilities come with the OK.
-    fn logged_in(&mut self, tag: &str) {
+    fn logged_in(&mut self, tag: &str, jmap: bool) {
+        self.jmap = jmap;
         self.state = State::Authenticated;
         self.failures = 0;
         let list = crate::command::capabilities(self);

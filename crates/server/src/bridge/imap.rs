@@ -11,6 +11,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod memory;
+mod metadata;
 mod multisearch;
 mod page;
 mod pattern;
@@ -39,6 +40,7 @@ use imap::{
 };
 use mail::{ModSeq, NumberSet, Uid};
 use memory::Memory;
+pub use metadata::ServerEntries;
 use refusal::Stop;
 use std::{future::pending, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
@@ -56,6 +58,7 @@ const CLIENT_CHARS_MAX: usize = 40;
 pub struct Shared {
     options: Arc<Options>,
     memory: Memory,
+    server_entries: Arc<ServerEntries>,
 }
 
 impl Shared {
@@ -64,7 +67,14 @@ impl Shared {
     #[must_use]
     pub fn new(options: Options, append_memory_octets_max: u64) -> Self {
         let octets_max = append_memory_octets_max.max(2 * options.append_octets_max);
-        Self { options: Arc::new(options), memory: Memory::new(octets_max) }
+        let server_entries = Arc::default();
+        Self { options: Arc::new(options), memory: Memory::new(octets_max), server_entries }
+    }
+
+    /// With these `/shared` entries of the server.
+    #[must_use]
+    pub fn with_entries(self, entries: ServerEntries) -> Self {
+        Self { server_entries: Arc::new(entries), ..self }
     }
 
     /// A machine and a bridge for a new connection.
@@ -79,6 +89,8 @@ impl Shared {
             work: None,
             append: None,
             keep_alive: None,
+            server_entries: Arc::clone(&self.server_entries),
+            metadata_told: None,
         };
         (Session::new(Arc::clone(&self.options)), bridge)
     }
@@ -96,6 +108,9 @@ pub struct Imap {
     append: Option<Box<Appending>>,
     /// When an idle client hears from us next; set while it idles.
     keep_alive: Option<Instant>,
+    server_entries: Arc<ServerEntries>,
+    /// Set once the client enabled METADATA.
+    metadata_told: Option<Box<metadata::Told>>,
 }
 
 /// The selected mailbox.
@@ -120,6 +135,7 @@ enum Work {
     Thread(Box<thread::Threading>),
     Store(Box<store::Storing>),
     List(Box<list::Listing>),
+    Metadata(Box<metadata::Getting>),
     Tell(Box<tell::Telling>),
     Resync(Box<select::Resync>),
 }
@@ -194,15 +210,17 @@ impl Bridge for Imap {
     }
 
     async fn news(&mut self) {
-        match (self.keep_alive, &self.selected) {
-            (Some(at), Some(selected)) => {
-                tokio::select! {
-                    () = selected.view.wait() => {}
-                    () = sleep_until(at) => {}
-                }
+        let Some(at) = self.keep_alive else { return pending().await };
+        let selected = async {
+            match &self.selected {
+                Some(selected) => selected.view.wait().await,
+                None => pending().await,
             }
-            (Some(at), None) => sleep_until(at).await,
-            (None, _) => pending().await,
+        };
+        tokio::select! {
+            () = selected => {}
+            () = self.metadata_news() => {}
+            () = sleep_until(at) => {}
         }
     }
 }
@@ -226,6 +244,10 @@ impl Imap {
             Effect::Rename { from, to } => self.rename(session, &from, &to).await,
             Effect::Subscribe { mailbox, wanted } => self.subscribe(&mailbox, wanted).await,
             Effect::Quota { mailbox } => self.quota(session, mailbox.as_deref()),
+            Effect::GetMetadata { mailbox, query } => self.metadata(session, mailbox, &query).await,
+            Effect::SetMetadata { mailbox, entries } => {
+                self.set_metadata(mailbox.as_deref(), entries).await
+            }
             Effect::AppendBegin { mailbox, options, octets, literal8: _, replaces } => {
                 self.append_begin(&mailbox, options, (octets, replaces)).await
             }
@@ -282,6 +304,7 @@ impl Imap {
         let mut work = self.work.take().ok_or(Refusal::Bug)?;
         let done = match &mut work {
             Work::List(listing) => listing.step(session, self.account()?).await?,
+            Work::Metadata(getting) => getting.step(session),
             Work::MultiSearch(searching) => {
                 let account = Arc::clone(self.account()?);
                 searching.step(session, (&mut self.selected, &account)).await?
@@ -296,7 +319,9 @@ impl Imap {
                     Work::Store(storing) => storing.step(session, selected).await?,
                     Work::Tell(telling) => telling.step(session, selected).await?,
                     Work::Resync(resync) => resync.step(session, selected).await?,
-                    Work::List(_) | Work::MultiSearch(_) => Done::No(Refusal::Bug),
+                    Work::List(_) | Work::MultiSearch(_) | Work::Metadata(_) => {
+                        Done::No(Refusal::Bug)
+                    }
                 }
             }
         };
@@ -346,7 +371,7 @@ impl Imap {
     /// RFC 8437 §3: nothing of the login stays.
     fn unauthenticate(&mut self) {
         (self.selected, self.work, self.append) = (None, None, None);
-        (self.login, self.keep_alive) = (None, None);
+        (self.login, self.keep_alive, self.metadata_told) = (None, None, None);
     }
 
     /// RFC 2971 §3.3: "useful for statistics and for analyzing bug reports".

@@ -294,6 +294,9 @@ const fn refusal(error: &account::Error) -> Refusal {
             | Refused::OverQuota
             | Refused::MessageTooBig
             | Refused::Limit
+            | Refused::AnnotationTooBig
+            | Refused::TooManyAnnotations
+            | Refused::NoPrivateAnnotations
             | Refused::ReadOnly
             | Refused::NoSuchEntry
             | Refused::EntryExists => Refusal::Unavailable,

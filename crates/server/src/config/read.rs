@@ -122,6 +122,41 @@ impl Read for CertificateFiles {
     }
 }
 
+/// A URI with one of these schemes; any, if there are none. Visible ASCII, as it goes over the wire.
+pub fn uri(value: &Value, schemes: &[&str]) -> Result<Option<String>, String> {
+    let uri = text(value)?;
+    let is_scheme = |scheme: &str| {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(inner)
+    };
+    let known = |scheme: &str| {
+        schemes.is_empty() || schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme))
+    };
+    match uri.split_once(':') {
+        Some((scheme, rest))
+            if is_scheme(scheme)
+                && known(scheme)
+                && !rest.is_empty()
+                && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') =>
+        {
+            Ok(Some(uri.to_owned()))
+        }
+        _ if schemes.is_empty() => Err(format!("expected a URI such as mailto:…, found {uri:?}")),
+        _ => Err(format!("expected a URL of {}, found {uri:?}", schemes.join(" or "))),
+    }
+}
+
+/// A number that may not be less than `least`, but 0 where `none` is allowed.
+pub fn at_least(value: &Value, least: u32, none: bool) -> Result<u32, String> {
+    let number = u32::read(value)?;
+    match number {
+        0 if none => Ok(0),
+        number if number >= least => Ok(number),
+        _ if none => Err(format!("expected a whole number from {least} on, or 0")),
+        _ => Err(format!("expected a whole number from {least} on")),
+    }
+}
+
 /// A host name: a domain name that can stand in a greeting.
 pub fn host_name(value: &Value) -> Result<String, String> {
     let name = text(value)?;

@@ -100,6 +100,34 @@ pub const SETTINGS: &[Setting] = &[
         "IMAP capabilities that are not shown, for clients that misuse them.",
         imap_hidden_capabilities
     ),
+    Setting {
+        name: "jmap.session_url",
+        unit: "URL",
+        default: "",
+        doc: "JMAP session resource (https) that gives access to the same mail under the same ids; \
+              IMAP then tells clients of it (JMAPACCESS). This server has no JMAP of its own yet.",
+        set: |config, value| {
+            config.jmap_session_url = read::uri(value, &["https"])?;
+            Ok(())
+        },
+    },
+    row!(
+        "metadata.comment",
+        "text",
+        "",
+        "What every IMAP user reads as `/shared/comment` of the server (METADATA).",
+        metadata_comment
+    ),
+    Setting {
+        name: "metadata.admin",
+        unit: "URI",
+        default: "",
+        doc: "How to reach the administrator, e.g. `mailto:…`: `/shared/admin` of the server.",
+        set: |config, value| {
+            config.metadata_admin = read::uri(value, &[])?;
+            Ok(())
+        },
+    },
     row!(
         "pop3_outlook_2003",
         "true or false",
@@ -156,6 +184,45 @@ pub const SETTINGS: &[Setting] = &[
         "1000",
         "Different keywords of one account.",
         mail.keywords_max
+    ),
+    Setting {
+        name: "limits.metadata_value_octets_max",
+        unit: "octets",
+        default: "65536",
+        doc: "Value of one annotation (METADATA); at least 1024.",
+        set: |config, value| {
+            config.mail.metadata_value_octets_max = read::at_least(value, 1_024, false)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "limits.metadata_shared_entries_max",
+        unit: "annotations",
+        default: "100",
+        doc: "`/shared` annotations of one mailbox; at least 10.",
+        set: |config, value| {
+            config.mail.metadata_shared_entries_max = read::at_least(value, 10, false)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "limits.metadata_private_entries_max",
+        unit: "annotations",
+        default: "100",
+        doc: "`/private` annotations that one user has of one mailbox, or of the server; at least \
+              10, or 0 for none.",
+        set: |config, value| {
+            config.mail.metadata_private_entries_max = read::at_least(value, 10, true)?;
+            Ok(())
+        },
+    },
+    row!(
+        "limits.metadata_octets_max",
+        "octets",
+        "4194304",
+        "Names and values of all annotations of one account, which are held in memory while it is \
+         in use.",
+        mail.metadata_octets_max
     ),
     row!(
         "limits.undelete_days",

@@ -39,7 +39,7 @@ pub(super) const fn special_use_name(special_use: SpecialUse) -> &'static str {
 
 /// What a client may ask for in CREATE. `\All`, `\Flagged` and `\Important` are views over other
 /// mailboxes, which CREATE does not make.
-fn special_use(text: &str) -> Option<SpecialUse> {
+pub(super) fn special_use(text: &str) -> Option<SpecialUse> {
     use SpecialUse::{Archive, Drafts, Junk, Sent, Trash};
     [Archive, Drafts, Junk, Sent, Trash]
         .into_iter()

@@ -40,6 +40,10 @@ pub(super) const fn refusal(error: &account::Error) -> Refusal {
             Refused::MessageTooBig => Refusal::TooBig,
             Refused::Limit => Refusal::Limit,
             Refused::NoSuchMessage => Refusal::NoSuchMessage,
+            // The bridge says how large a value may be.
+            Refused::AnnotationTooBig => Refusal::TooBig,
+            Refused::TooManyAnnotations => Refusal::MetadataTooMany,
+            Refused::NoPrivateAnnotations => Refusal::MetadataNoPrivate,
             Refused::ReadOnly => Refusal::ReadOnly,
             // The directory's words, which no IMAP command leads to.
             Refused::NoSuchEntry | Refused::EntryExists => Refusal::Bug,

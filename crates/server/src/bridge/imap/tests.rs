@@ -144,6 +144,7 @@ impl World {
             starttls: true,
             append_octets_max: APPEND_OCTETS_MAX,
             hidden_capabilities: Vec::new(),
+            jmap_session_url: None,
         };
         Self { store, context, shared: Shared::new(options, 0) }
     }
