@@ -174,6 +174,25 @@ pub const EXTENSIONS: &[Extension] = {
         row("SEARCHRES", &[5182], AfterLogin, ("", "server/bridge/imap/search.rs"), &["search"]),
         row("LIST-EXTENDED", &[5258], AfterLogin, ("", "imap/command/list.rs"), &["list"]),
         row("LIST-STATUS", &[5819], AfterLogin, ("", "server/bridge/imap/list.rs"), &["list"]),
+        row(
+            "METADATA",
+            &[5464],
+            AfterLogin,
+            (
+                "limits.metadata_value_octets_max, limits.metadata_shared_entries_max, \
+                 limits.metadata_private_entries_max, limits.metadata_octets_max, \
+                 metadata_entries_max 256 a command, ENTRY_OCTETS_MAX 512",
+                "imap/command/metadata.rs, server/bridge/imap/metadata.rs, account/annotate.rs",
+            ),
+            &["metadata", "metadata-set", "metadata-enable", "limits-metadata"],
+        ),
+        row(
+            "LIST-METADATA",
+            &[9590],
+            AfterLogin,
+            ("", "imap/command/list.rs, server/bridge/imap/list.rs"),
+            &["list-metadata"],
+        ),
         row("STATUS=SIZE", &[8438], AfterLogin, ("", "imap/command/status.rs"), &["mailboxes"]),
         row("SPECIAL-USE", &[6154], AfterLogin, ("", "server/bridge/imap/list.rs"), &["list"]),
         row(
@@ -278,6 +297,13 @@ pub const EXTENSIONS: &[Extension] = {
             BySession,
             ("append_octets_max", "imap/command/capability.rs"),
             &["limits-append"],
+        ),
+        row(
+            "JMAPACCESS",
+            &[9698],
+            BySession,
+            ("jmap.session_url", "imap/command/getjmapaccess.rs"),
+            &["jmapaccess", "jmapaccess-none"],
         ),
         row("STARTTLS", &[9051], BySession, ("", "imap/command/starttls.rs"), &["tls"]),
         row("LOGINDISABLED", &[9051], BySession, ("", "imap/command/login.rs"), &["tls"]),

@@ -334,6 +334,8 @@ pub struct ListReturn {
     pub children: bool,
     pub special_use: bool,
     pub status: Option<Vec<StatusItem>>,
+    /// Annotations (RFC 9590).
+    pub metadata: Option<Vec<EntryName>>,
 }
 
 /// STATUS items.

@@ -58,7 +58,11 @@ fn options(lines: &[&str]) -> Options {
                 options.limits.literal_minus_octets_max = 10;
                 options.limits.append_messages_max = 2;
                 options.limits.filter_mailboxes_max = 2;
+                options.limits.metadata_entries_max = 2;
                 options.limits.bad_commands_max = 2;
+            }
+            Some(jmap) if jmap.starts_with("jmap ") => {
+                options.jmap_session_url = Some(jmap[5..].to_owned());
             }
             Some(hide) if hide.starts_with("hide ") => {
                 options.hidden_capabilities.push(hide[5..].to_owned());
@@ -392,6 +396,19 @@ impl<'a> Player<'a> {
                 let resource = |name, used| QuotaResource { name, used, limit: 1000 };
                 reply.quota("User quota", &[resource("STORAGE", 10), resource("MESSAGE", 3)]);
             }
+            "metadata" => {
+                let value = |text: &str| (text != "NIL").then(|| text.replace('_', " "));
+                let values: Vec<_> = rest[1..].chunks(2).map(|pair| value(pair[1])).collect();
+                let names = rest[1..].chunks(2).map(|pair| pair[0]);
+                let entries: Vec<_> = names
+                    .zip(&values)
+                    .map(|(n, v)| (n, v.as_ref().map(String::as_bytes)))
+                    .collect();
+                reply.metadata(if rest[0] == "server" { "" } else { rest[0] }, &entries);
+            }
+            "metadata-changed" => {
+                reply.metadata_changed(if rest[0] == "server" { "" } else { rest[0] }, &rest[1..]);
+            }
             "quotaroot" => reply.quota_root(rest[0], &["User quota"]),
             "fetch" => {
                 let mut fetch = reply.fetch(number(0));
@@ -444,6 +461,10 @@ fn refusal(name: &str) -> Refusal {
         "NoSuchMessage" => Refusal::NoSuchMessage,
         "UseAttr" => Refusal::UseAttr,
         "OverQuota" => Refusal::OverQuota,
+        "NoPermission" => Refusal::NoPermission,
+        "MetadataTooBig" => Refusal::MetadataTooBig { octets_max: 1_024 },
+        "MetadataTooMany" => Refusal::MetadataTooMany,
+        "MetadataNoPrivate" => Refusal::MetadataNoPrivate,
         "ExpungeIssued" => Refusal::ExpungeIssued,
         "UnknownCte" => Refusal::UnknownCte,
         "TagReuse" => Refusal::TagReuse,

@@ -1,7 +1,7 @@
-//! LIST with selection and return options (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154), and
-//! LSUB (RFC 3501 §6.3.9).
+//! LIST with selection and return options (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154,
+//! RFC 9590), and LSUB (RFC 3501 §6.3.9).
 
-use super::{Next, status};
+use super::{Next, metadata, status};
 use crate::answer::{self, Answer};
 use crate::cursor::Cursor;
 use crate::effect::{Effect, Enabled};
@@ -30,7 +30,7 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answe
     let returning = !cursor.at_end();
     if returning {
         cursor.space()?;
-        returns = return_options(cursor)?;
+        returns = return_options(session, cursor)?;
     } else if !extended && !many {
         // Plain LIST: CHILDREN (RFC 3348), and special uses, which iPhones look for (quirk 6).
         (returns.children, returns.special_use) = (true, true);
@@ -112,7 +112,7 @@ fn selection(cursor: &mut Cursor<'_>) -> Result<ListSelect, Answer> {
 }
 
 /// `list-return-opts = "RETURN" SP "(" [return-option *(SP return-option)] ")"`
-fn return_options(cursor: &mut Cursor<'_>) -> Result<ListReturn, Answer> {
+fn return_options(session: &Session, cursor: &mut Cursor<'_>) -> Result<ListReturn, Answer> {
     if !cursor.eat_word("RETURN") {
         return Err(Answer::syntax("Expected RETURN"));
     }
@@ -126,6 +126,11 @@ fn return_options(cursor: &mut Cursor<'_>) -> Result<ListReturn, Answer> {
             "STATUS" => {
                 cursor.space()?;
                 returns.status = Some(status::items(cursor)?);
+            }
+            // RFC 9590: `return-option =/ "METADATA" SP entries`
+            "METADATA" => {
+                cursor.space()?;
+                returns.metadata = Some(metadata::entries(session, cursor)?);
             }
             _ => return Err(Answer::syntax("Unknown LIST return option")),
         }

@@ -9,7 +9,7 @@ use crate::types::MetadataQuery;
 use mail::{Depth, EntryName};
 
 /// `getmetadata = "GETMETADATA" [SP getmetadata-options] SP mailbox SP entries`. The examples of
-/// §4.2.1 and §4.2.2 have the options behind the mailbox, and clients that follow them do too.
+/// §4.2.1 and §4.2.2 had the options behind the mailbox (erratum 2785), and so have clients.
 pub fn run_get(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
     let mut query = MetadataQuery::default();
     cursor.space()?;
@@ -24,6 +24,11 @@ pub fn run_get(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, A
         cursor.space()?;
     }
     query.entries = entries(session, cursor)?;
+    // The examples of §4.4.1 had several without parentheses (erratum 3868).
+    while !cursor.at_end() && query.entries.len() < session.limits().metadata_entries_max {
+        cursor.space()?;
+        query.entries.push(entry(cursor)?);
+    }
     cursor.end()?;
     Ok(Next::ask(Effect::GetMetadata { mailbox, query }, "GETMETADATA completed"))
 }
@@ -62,22 +67,15 @@ fn entry(cursor: &mut Cursor<'_>) -> Result<EntryName, Answer> {
     EntryName::parse(&cursor.text()?).ok_or(answer::BAD_ENTRY)
 }
 
-/// `entries = entry / "(" entry *(SP entry) ")"`; several without parentheses too, as in the
-/// examples of §4.4.1.
+/// `entries = entry / "(" entry *(SP entry) ")"`
 pub(super) fn entries(
     session: &Session,
     cursor: &mut Cursor<'_>,
 ) -> Result<Vec<EntryName>, Answer> {
-    let mut entries = Vec::new();
-    if cursor.peek() == Some(b'(') {
-        entries = cursor.list(entry)?;
-    } else {
-        entries.push(entry(cursor)?);
-        while !cursor.at_end() {
-            cursor.space()?;
-            entries.push(entry(cursor)?);
-        }
+    if cursor.peek() != Some(b'(') {
+        return Ok(vec![entry(cursor)?]);
     }
+    let entries = cursor.list(entry)?;
     match entries.len() {
         0 => Err(Answer::syntax("Expected an entry")),
         count if count > session.limits().metadata_entries_max => Err(answer::TOO_MANY),

@@ -1,10 +1,11 @@
-//! LIST and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC 6154).
+//! LIST and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 9590).
 //!
 //! Names are all mailboxes, all subscriptions, and the levels above them that do not exist.
 
 use super::{
     PIECE_OCTETS,
     mailbox::{Status, special_use_name},
+    metadata,
     pattern::Pattern,
     refusal::Stop,
 };
@@ -12,7 +13,7 @@ use account::{Account, MailboxInfo, types::SEPARATOR};
 use imap::{
     ListLine, Session,
     effect::Done,
-    types::{ListReturn, ListSelect},
+    types::{ListReturn, ListSelect, MetadataQuery},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -43,6 +44,8 @@ struct Line {
     name: Box<str>,
     node: Node,
     child_info: bool,
+    /// The selection options select it.
+    selected: bool,
     /// LSUB: the level above a subscribed name.
     placeholder: bool,
 }
@@ -80,15 +83,35 @@ impl Listing {
     ) -> Result<Done, Stop> {
         while let Some(line) = self.lines.next() {
             self.write(session, &line);
-            if let (Some(items), Some(info)) = (&self.returns.status, &line.node.info) {
-                let asked = (items.as_slice(), self.append_octets_max);
-                Status::of(account, info, asked).await?.write(session);
+            // RFC 5819 §2, RFC 9590 §3: not of a mailbox that is only told for its children.
+            if let Some(info) = line.node.info.as_ref().filter(|_| line.selected) {
+                self.write_more(session, account, info).await?;
             }
             if session.reply().pending_octets() >= PIECE_OCTETS {
                 return Ok(Done::More);
             }
         }
         Ok(Done::Ok(None))
+    }
+
+    /// What else is wanted of a mailbox.
+    async fn write_more(
+        &self,
+        session: &mut Session,
+        account: &Arc<Account>,
+        info: &MailboxInfo,
+    ) -> Result<(), Stop> {
+        if let Some(items) = &self.returns.status {
+            let asked = (items.as_slice(), self.append_octets_max);
+            Status::of(account, info, asked).await?.write(session);
+        }
+        if let Some(entries) = &self.returns.metadata {
+            let query = MetadataQuery { entries: entries.clone(), ..MetadataQuery::default() };
+            let all = metadata::of_mailbox(account, info, account.id());
+            let (found, _) = metadata::select(&query, &all);
+            metadata::write(session, info.name.as_str(), &found);
+        }
+        Ok(())
     }
 
     fn write(&self, session: &mut Session, line: &Line) {
@@ -195,7 +218,7 @@ impl Chosen {
             // Without selection, levels that do not exist are told for what is below them.
             let level = self.is_plain() && node.children;
             if selected || placeholder || for_children || level {
-                lines.push(Line { name, node, child_info, placeholder });
+                lines.push(Line { name, node, child_info, selected, placeholder });
             }
         }
         lines
