@@ -109,10 +109,7 @@ impl Folded {
                 }
             }
             Change::Annotated { mailbox, hash, sealed, set: true } => {
-                if mailbox != SERVER && !self.mailboxes.contains_key(&mailbox) {
-                    return Err(format!("annotates mailbox {mailbox}: not there"));
-                }
-                self.annotations.insert((mailbox, hash), sealed);
+                self.annotated(mailbox, hash, sealed)?;
             }
             Change::Annotated { mailbox, hash, set: false, .. } => {
                 self.annotations.remove(&(mailbox, hash));
@@ -124,6 +121,14 @@ impl Folded {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn annotated(&mut self, mailbox: u32, hash: u64, sealed: Bytes) -> Result<(), String> {
+        if mailbox != SERVER && !self.mailboxes.contains_key(&mailbox) {
+            return Err(format!("annotates mailbox {mailbox}: not there"));
+        }
+        self.annotations.insert((mailbox, hash), sealed);
         Ok(())
     }
 

@@ -231,7 +231,8 @@ pub enum Effect {
     },
     /// The streaming effect at hand: go on.
     More,
-    /// Tell what is new in the selected mailbox, and of annotations if that is enabled (at the end of commands, in NOOP, CHECK and IDLE).
+    /// Tell what is new in the selected mailbox, and of annotations if that is enabled (at the end
+    /// of commands, in NOOP, CHECK and IDLE).
     Poll {
         /// Whether EXPUNGE may be told now.
         expunges: bool,

@@ -61,8 +61,8 @@ fn a_value_with_nul_is_told_as_literal8() {
         [("/private/a", Some(b"\0")), ("/private/b c", Some(b"x\r\ny")), ("/private/d", None)];
     session.reply().metadata("INBOX", &values);
     let heard = session.outbox().take();
-    let expected: &[u8] =
-        b"* METADATA INBOX (/private/a ~{1}\r\n\0 \"/private/b c\" {4}\r\nx\r\ny /private/d NIL)\r\n";
+    let expected: &[u8] = b"* METADATA INBOX (/private/a ~{1}\r\n\0 \
+        \"/private/b c\" {4}\r\nx\r\ny /private/d NIL)\r\n";
     assert_eq!(&heard[..], expected);
     session.reply().metadata("INBOX", &[]);
     session.reply().metadata_changed("INBOX", &[]);

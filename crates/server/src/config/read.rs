@@ -122,7 +122,8 @@ impl Read for CertificateFiles {
     }
 }
 
-/// A URI with one of these schemes; any, if there are none. Visible ASCII, as it goes over the wire.
+/// A URI with one of these schemes; any, if there are none. Visible ASCII, as it goes over the
+/// wire.
 pub fn uri(value: &Value, schemes: &[&str]) -> Result<Option<String>, String> {
     let uri = text(value)?;
     let is_scheme = |scheme: &str| {

@@ -201,11 +201,22 @@ impl Imap {
 
     /// §4.4: "servers MUST send unsolicited METADATA responses if server or mailbox annotations are
     /// changed by a third-party", once METADATA is enabled.
-    pub(super) async fn tell_metadata(&mut self, session: &mut Session) -> Result<(), Stop> {
+    pub(super) async fn tell_metadata(&mut self, session: &mut Session) {
         if !session.enabled().metadata {
-            return Ok(());
+            return;
         }
+        if let Err(stop) = self.changed_metadata(session).await {
+            self.refusal(stop);
+            // What the client knows is not what is, and it may not wait for what cannot be told.
+            session.mailbox_lost();
+        }
+    }
+
+    async fn changed_metadata(&mut self, session: &mut Session) -> Result<(), Stop> {
         let account = self.account()?;
+        if account.is_broken() && self.selected.is_none() {
+            return Err(Refusal::Unavailable.into());
+        }
         // Before the look: what is committed meanwhile is told the next time.
         let now = account.modseq();
         let told =

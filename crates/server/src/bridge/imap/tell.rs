@@ -149,7 +149,7 @@ impl Imap {
             session.keep_alive();
             self.keep_alive = Some(Instant::now() + super::KEEP_ALIVE);
         }
-        self.tell_metadata(session).await?;
+        self.tell_metadata(session).await;
         let Some(selected) = self.selected.as_deref_mut() else { return Ok(Done::Ok(None)) };
         // Before the look: what is committed meanwhile may or may not be told.
         let modseq = selected.view.account().modseq();

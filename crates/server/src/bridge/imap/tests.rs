@@ -392,3 +392,84 @@ async fn an_idle_session_costs_little() {
     client.say("a IDLE\r\n").await;
     assert!(client.bridge.work.is_none() && client.bridge.append.is_none());
 }
+
+/// The `/shared` entries of the server are the administrator's; all else of it is each user's.
+#[tokio::test]
+async fn entries_of_the_server_come_from_the_configuration() {
+    let mut world = World::new().await;
+    world.shared = world.shared.with_entries(ServerEntries {
+        comment: Some("Closed on Sundays".to_owned()),
+        admin: Some("mailto:admin@example.test".to_owned()),
+    });
+    let mut client = world.client().await;
+    let heard = client.say("a GETMETADATA \"\" (/shared/comment /Shared/ADMIN)\r\n").await;
+    let expected = "* METADATA \"\" (/shared/comment \"Closed on Sundays\" \
+                    /Shared/ADMIN \"mailto:admin@example.test\")\r\na OK";
+    assert!(heard.starts_with(expected), "{heard}");
+    for entries in ["/shared/admin \"x\"", "/shared/comment NIL", "/private/a \"1\" /shared/a NIL"]
+    {
+        let heard = client.say(&format!("b SETMETADATA \"\" ({entries})\r\n")).await;
+        assert!(heard.starts_with("b NO [NOPERM]"), "{entries}: {heard}");
+    }
+    assert!(client.say("c SETMETADATA \"\" (/private/a \"1\")\r\n").await.starts_with("c OK"));
+    let heard = client.say("d GETMETADATA (DEPTH infinity) \"\" (/private /shared)\r\n").await;
+    assert!(heard.starts_with("* METADATA \"\" (/private/a \"1\" /shared/comment"), "{heard}");
+    // Without a configuration there are none.
+    world.shared = world.shared.with_entries(ServerEntries::default());
+    let heard = world.client().await.say("e GETMETADATA \"\" /shared/admin\r\n").await;
+    assert!(heard.starts_with("* METADATA \"\" (/shared/admin NIL)\r\ne OK"), "{heard}");
+}
+
+#[tokio::test]
+async fn values_come_in_pieces() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    let value = "x".repeat(40_000);
+    for n in 0..10 {
+        let literal = format!("{{{}+}}\r\n{value}", value.len());
+        let heard = client.say(&format!("a SETMETADATA Sent (/private/{n} {literal})\r\n")).await;
+        assert!(heard.starts_with("a OK"), "{heard}");
+    }
+    client.largest = 0;
+    let heard = client.say("b GETMETADATA (DEPTH 1) Sent /private\r\n").await;
+    assert_eq!(heard.matches(&value).count(), 10);
+    assert!(client.largest < 2 * PIECE_OCTETS + 40_000, "{}", client.largest);
+    let heard = client.say("c GETMETADATA (DEPTH 1 MAXSIZE 39999) Sent /private\r\n").await;
+    // The special use of a mailbox is among what is below /private.
+    let expected = "* METADATA \"Sent\" (/private/specialuse \"\\\\Sent\")\r\n\
+                    c OK [METADATA LONGENTRIES 40000]";
+    assert!(heard.starts_with(expected), "{heard}");
+}
+
+#[tokio::test]
+async fn changes_of_annotations_are_told_to_others_who_enabled_it() {
+    let world = World::new().await;
+    let (mut one, mut two) = (world.client().await, world.client().await);
+    assert!(one.say("u UNSELECT\r\ne ENABLE METADATA\r\n").await.contains("* ENABLED METADATA"));
+    assert!(one.say("i IDLE\r\n").await.starts_with("+ "));
+    let entries = "(/shared/comment \"1\" /private/specialuse NIL)";
+    assert!(two.say(&format!("a SETMETADATA Sent {entries}\r\n")).await.starts_with("a OK"));
+    one.bridge.news().await;
+    one.session.event(Event::News);
+    let heard = one.go_on().await;
+    assert_eq!(heard, "* METADATA \"Sent\" /private/specialuse /shared/comment\r\n");
+    assert!(one.say("DONE\r\n").await.starts_with("i OK"));
+    // Not its own, nor what is told already, nor of mailboxes that are gone.
+    assert!(one.say("b SETMETADATA \"\" (/private/a \"1\")\r\n").await.starts_with("b OK"));
+    two.say("c CREATE x\r\nc SETMETADATA x (/shared/a \"1\")\r\nc DELETE x\r\n").await;
+    assert!(one.say("d NOOP\r\n").await.starts_with("d OK"));
+    assert!(two.say("d NOOP\r\n").await.starts_with("d OK"), "METADATA is not enabled there");
+}
+
+#[tokio::test]
+async fn a_session_without_a_mailbox_that_waits_for_annotations_ends_with_its_account() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say("u UNSELECT\r\ne ENABLE METADATA\r\ni IDLE\r\n").await;
+    let address = Address::parse(LOGIN).unwrap();
+    world.context.accounts.directory().remove_account(&address).await.unwrap();
+    client.bridge.news().await;
+    client.session.event(Event::News);
+    let heard = client.go_on().await;
+    assert!(heard.starts_with("* BYE ") && client.closed, "{heard}");
+}
