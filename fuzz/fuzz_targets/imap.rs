@@ -39,6 +39,7 @@ fn play(options: u8, world: u8, input: &[u8], piece: usize) -> Vec<u8> {
         starttls: options & 4 != 0,
         append_octets_max: if small { 64 } else { 1 << 20 },
         hidden_capabilities: Vec::new(),
+        jmap_session_url: (options & 4 != 0).then(|| "https://example.test/jmap".to_owned()),
     }));
     if options & 8 != 0 {
         session.event(secured());

@@ -108,11 +108,8 @@ impl Folded {
                     return Err(format!("makes keyword {keyword} again"));
                 }
             }
-            Change::Annotated { mailbox, hash, sealed, set: true } => {
-                self.annotated(mailbox, hash, sealed)?;
-            }
-            Change::Annotated { mailbox, hash, set: false, .. } => {
-                self.annotations.remove(&(mailbox, hash));
+            Change::Annotated { mailbox, hash, sealed, set } => {
+                self.annotated((mailbox, hash), set.then_some(sealed))?;
             }
             Change::Erased { messages } => {
                 for message in messages {
@@ -124,11 +121,14 @@ impl Folded {
         Ok(())
     }
 
-    fn annotated(&mut self, mailbox: u32, hash: u64, sealed: Bytes) -> Result<(), String> {
-        if mailbox != SERVER && !self.mailboxes.contains_key(&mailbox) {
-            return Err(format!("annotates mailbox {mailbox}: not there"));
+    fn annotated(&mut self, of: (u32, u64), sealed: Option<Bytes>) -> Result<(), String> {
+        if of.0 != SERVER && !self.mailboxes.contains_key(&of.0) {
+            return Err(format!("annotates mailbox {}: not there", of.0));
         }
-        self.annotations.insert((mailbox, hash), sealed);
+        match sealed {
+            Some(sealed) => self.annotations.insert(of, sealed),
+            None => self.annotations.remove(&of),
+        };
         Ok(())
     }
 
