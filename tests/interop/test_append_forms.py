@@ -146,3 +146,31 @@ def test_replace_with_catenate(imap):
     made = uid_of(client, answer)
     assert body(client, made) == b"Cc: dora@example.org\r\n" + MULTIPART
     assert client.ok("UID SEARCH ALL").of(b"SEARCH") == [b"%d" % made]
+
+
+def saved(client, uid):
+    ((_, line),) = client.ok(f"UID FETCH {uid} (SAVEDATE INTERNALDATE)").fetches
+    return re.search(rb'SAVEDATE "([^"]+)" INTERNALDATE "([^"]+)"', line).groups()
+
+
+def test_savedate_is_that_of_the_mailbox(imap):
+    """RFC 8514: a copy is saved when it is made, whatever its INTERNALDATE."""
+    client = imap()
+    uid = client.append(letter(1), "INBOX", '"17-Jul-1996 02:44:25 +0000"')
+    first, internal = saved(client, uid)
+    assert internal == b"17-Jul-1996 02:44:25 +0000"
+    assert b"-1996" not in first
+    copy = client.ok(f"UID COPY {uid} Archive").code.split()[-1].decode()
+    twin = client.ok(f"UID COPY {uid} INBOX").code.split()[-1].decode()
+    client.ok("NOOP")
+    assert saved(client, twin)[1] == internal
+    client.ok("SELECT Archive")
+    assert saved(client, copy)[1] == internal
+    # All of them today, none of them when they were dated.
+    day = saved(client, copy)[0].split(b" ")[0].decode()
+    for mailbox, uids in (("Archive", [copy]), ("INBOX", [str(uid), twin])):
+        client.ok(f"SELECT {mailbox}")
+        expect = [" ".join(uids).encode()]
+        assert client.ok(f"UID SEARCH SAVEDSINCE {day}").of(b"SEARCH") == expect
+        assert client.ok("UID SEARCH SAVEDATESUPPORTED").of(b"SEARCH") == expect
+        assert client.ok("UID SEARCH SAVEDON 17-Jul-1996").of(b"SEARCH") in ([], [b""])

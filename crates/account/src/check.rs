@@ -14,6 +14,7 @@ use crate::{
     keys::{self, tag},
     load::Numbers,
     read::RECORDS_PAGE,
+    saved,
     transfer::read_sharers,
 };
 use bytes::Bytes;
@@ -335,6 +336,15 @@ impl Check<'_> {
         }
         for message in missing {
             self.tell(format_args!("message {message} has no record"));
+        }
+        for (key, value) in self.stored(tag::SAVED).await? {
+            let message = key.first_chunk().map(|message| u32::from_be_bytes(*message));
+            if message.is_none_or(|message| !messages.contains(&message)) {
+                self.tell(format_args!("a save date has no message {message:?}"));
+            }
+            if saved::read(&value).is_none() {
+                self.tell(format_args!("the save date of message {message:?} cannot be read"));
+            }
         }
         let mut after = None;
         loop {

@@ -90,6 +90,7 @@ impl Draft {
     /// A membership of a message begins that has others.
     pub fn join(&mut self, (mailbox, entry): (u32, Entry), numbers: &[u32], beside: (u32, u32)) {
         self.add(mailbox, entry, numbers);
+        self.save(entry.message, mailbox, entry.uid);
         if let Some(added) = self.delta.added.last_mut() {
             added.beside = Some(beside);
         }

@@ -30,6 +30,7 @@ pub(crate) mod tag {
     pub const VERSION: u8 = b'V';
     pub const SEALING: u8 = b'W';
     pub const EXPUNGED: u8 = b'X';
+    pub const SAVED: u8 = b'Z';
 }
 
 /// The longest key with numbers only: a tag, 8 and 4 octets.
@@ -105,6 +106,10 @@ pub(crate) fn record(message: u32) -> Key {
 /// Tombstones of one commit in one mailbox.
 pub(crate) fn expunged(mailbox: u32, modseq: u64) -> Key {
     Key::new(tag::EXPUNGED, &[&mailbox.to_be_bytes(), &modseq.to_be_bytes()])
+}
+/// When a message was copied into a mailbox.
+pub(crate) fn saved(message: u32, mailbox: u32, uid: u32) -> Key {
+    Key::new(tag::SAVED, &[&message.to_be_bytes(), &mailbox.to_be_bytes(), &uid.to_be_bytes()])
 }
 /// A message that waits to be erased.
 pub(crate) fn trash(erase_at: u64, message: u32) -> Key {
@@ -210,6 +215,12 @@ pub(crate) fn queued_number(key: &[u8]) -> Option<u64> {
 /// The recipient that a whole key of progress names.
 pub(crate) fn progress_recipient(key: &[u8]) -> Option<u32> {
     number(key.get(9..)?)
+}
+/// Message, mailbox and Uid that a whole key of a save date names.
+pub(crate) fn saved_of(key: &[u8]) -> Option<(u32, u32, u32)> {
+    let (message, place) = key.get(1..)?.split_first_chunk()?;
+    let (mailbox, uid) = pair(place)?;
+    Some((u32::from_be_bytes(*message), mailbox, uid))
 }
 /// The number that a key of one number names.
 pub(crate) fn number(rest: &[u8]) -> Option<u32> {

@@ -37,6 +37,7 @@ mod plan;
 pub mod queue;
 mod read;
 pub mod record;
+mod saved;
 mod seal;
 pub mod search;
 pub mod sort;

@@ -103,7 +103,8 @@ impl Search {
         self.total = view.exists();
         let Pass { mut found, open, mut next } = self.pass(view);
         if !open.is_empty() {
-            let (more, looked) = self.plan.look(&account, &open, STEP_OCTETS).await?;
+            let (more, looked) =
+                self.plan.look((&account, view.mailbox()), &open, STEP_OCTETS).await?;
             found.extend(more);
             if let Some(rest) = open.get(looked) {
                 // It and what is behind it is looked at by the next step.

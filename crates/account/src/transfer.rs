@@ -195,6 +195,7 @@ fn copy(
         entry.message = twin.message;
         draft.put(keys::record(twin.message), &twin.record);
         draft.add(transfer.to, entry, numbers);
+        draft.save(twin.message, transfer.to, uid);
     } else {
         draft.join((transfer.to, entry), numbers, (transfer.from, now.entry.uid));
     }

@@ -155,6 +155,7 @@ impl Account {
                 flags: Entry::with_flags(row.system, set),
             };
             draft.add(mailbox, entry, &row.keywords);
+            draft.save(message.0, mailbox, uid);
             (self.commit(inner, draft), mailbox, uid)
         };
         drop(hold);
@@ -218,6 +219,8 @@ impl Account {
             draft.delete(keys::trash(*at, *message));
             draft.delete(keys::record(*message));
         }
+        let erased = due.iter().map(|(_, message, _)| *message);
+        self.draft_unsaved(&mut draft, erased).await?;
         for (blob, (before, after)) in sharers {
             match after {
                 0 => draft.drops.push(blob),

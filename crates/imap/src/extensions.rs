@@ -260,6 +260,13 @@ pub const EXTENSIONS: &[Extension] = {
         ),
         row("URL-PARTIAL", &[5550], AfterLogin, ("", "imap/url.rs"), &["catenate"]),
         row(
+            "SAVEDATE",
+            &[8514],
+            AfterLogin,
+            ("", "imap/command/fetch.rs, imap/command/search.rs, account/saved.rs"),
+            &["savedate"],
+        ),
+        row(
             "PREVIEW",
             &[8970],
             AfterLogin,

@@ -82,6 +82,8 @@ pub enum FetchItem {
     Envelope,
     Flags,
     InternalDate,
+    /// `SAVEDATE` (RFC 8514)
+    SaveDate,
     Uid,
     Rfc822Size,
     /// `RFC822`, answered under that name (quirk 18).

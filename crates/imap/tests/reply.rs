@@ -55,6 +55,8 @@ fn plain_items() {
         fetch.flags(SystemFlags::SEEN.union(SystemFlags::DELETED), true, ["$Junk", "Old"]);
         fetch.modseq(ModSeq(9_223_372_036_854_775_807));
         fetch.internal_date(837_596_665);
+        fetch.save_date(Some(1_420_134_653));
+        fetch.save_date(None);
         fetch.size(0);
         fetch.email_id("M1");
         fetch.thread_id(Some("T1"));
@@ -65,6 +67,7 @@ fn plain_items() {
         format!(
             "UID 4294967295 FLAGS () FLAGS (\\Seen \\Deleted{recent} $Junk Old) \
              MODSEQ (9223372036854775807) INTERNALDATE \"17-Jul-1996 09:44:25 +0000\" \
+             SAVEDATE \"01-Jan-2015 17:50:53 +0000\" SAVEDATE NIL \
              RFC822.SIZE 0 EMAILID (M1) THREADID (T1) THREADID NIL BINARY.SIZE[1.2] 77"
         )
     };

@@ -4,7 +4,7 @@ use super::plan::{Leaf, Place, Plan, sent_within};
 use crate::{Account, Error, Record, Row, document, index::own};
 use ::search::{Builder, Document, Error as IndexError, Limits, Segment};
 use bytes::Bytes;
-use mail::{MessageId, header};
+use mail::{MailboxId, MessageId, header};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -24,6 +24,7 @@ struct Look<'a> {
     record: Option<Record>,
     text: Option<Arc<Document>>,
     header: Option<String>,
+    copied_at: Option<i64>,
     similar: &'a Similar,
     message: u32,
     octets: u64,
@@ -70,7 +71,8 @@ impl Look<'_> {
             Leaf::Saved(from, to) => self
                 .record
                 .as_ref()
-                .is_some_and(|record| super::within(record.save_date(), (*from, *to))),
+                .map(|record| self.copied_at.unwrap_or(record.save_date()))
+                .is_some_and(|saved| super::within(saved, (*from, *to))),
             Leaf::Header(name, needle) => self.field(name, needle).await?,
             Leaf::Similar(_) => self.similar.contains_key(&(at, self.message)),
             Leaf::Body(needle) => {
@@ -117,6 +119,7 @@ impl Look<'_> {
 struct Matter {
     record: Option<Record>,
     text: Option<Arc<Document>>,
+    copied_at: Option<i64>,
 }
 
 /// How similar messages are that no segment holds: by leaf and message.
@@ -127,14 +130,15 @@ impl Plan {
     /// many were looked at.
     pub(super) async fn look(
         &self,
-        account: &Account,
+        (account, mailbox): (&Account, MailboxId),
         rows: &[Open],
         octets_max: u64,
     ) -> Result<(Vec<(Row, f32)>, usize), Error> {
-        let mut matter = self.matter(account, rows).await?;
+        let mut matter = self.matter((account, mailbox), rows).await?;
         let similar = self.similar(account, rows, &mut matter).await?;
         let (mut found, mut octets) = (Vec::new(), 0);
-        for (at, (open, Matter { record, text })) in rows.iter().zip(matter).enumerate() {
+        for (at, (open, Matter { record, text, copied_at })) in rows.iter().zip(matter).enumerate()
+        {
             if octets > octets_max {
                 return Ok((found, at));
             }
@@ -144,8 +148,9 @@ impl Plan {
             }
             let message = open.row.message.0;
             let header = None;
+            let similar = &similar;
             let mut look =
-                Look { account, record, text, header, similar: &similar, message, octets: 0 };
+                Look { account, record, text, header, copied_at, similar, message, octets: 0 };
             if look.matches(self, open).await? {
                 let each = (0..self.leaves.len()).filter_map(|leaf| similar.get(&(leaf, message)));
                 let score = each.fold(self.score(open.place), |sum, score| sum + score);
@@ -157,11 +162,15 @@ impl Plan {
     }
 
     /// Texts that are remembered, and records of the other rows.
-    async fn matter(&self, account: &Account, rows: &[Open]) -> Result<Vec<Matter>, Error> {
+    async fn matter(
+        &self,
+        (account, mailbox): (&Account, MailboxId),
+        rows: &[Open],
+    ) -> Result<Vec<Matter>, Error> {
         let saved = self.leaves.iter().any(|leaf| matches!(leaf, Leaf::Saved(..)));
         let known = |open: &Open| {
             let text = || account.shared.texts.text(account.id.0, open.row.message.0);
-            Matter { record: None, text: if saved { None } else { text() } }
+            Matter { text: if saved { None } else { text() }, ..Matter::default() }
         };
         let mut matter: Vec<Matter> = rows.iter().map(known).collect();
         let missing = rows.iter().zip(&matter).filter(|(_, one)| one.text.is_none());
@@ -169,6 +178,11 @@ impl Plan {
         let records = account.records(&ids).await?;
         let empty = matter.iter_mut().filter(|one| one.text.is_none());
         empty.zip(records).for_each(|(one, record)| one.record = record);
+        if saved {
+            let places: Vec<_> = rows.iter().map(|open| (open.row.message, open.row.uid)).collect();
+            let times = account.copied_at(mailbox, &places).await?;
+            matter.iter_mut().zip(times).for_each(|(one, time)| one.copied_at = time);
+        }
         Ok(matter)
     }
 

@@ -76,6 +76,7 @@ fn item(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Result<(), Answe
         "ENVELOPE" => FetchItem::Envelope,
         "FLAGS" => FetchItem::Flags,
         "INTERNALDATE" => FetchItem::InternalDate,
+        "SAVEDATE" => FetchItem::SaveDate,
         "UID" => FetchItem::Uid,
         "RFC822.SIZE" => FetchItem::Rfc822Size,
         "RFC822" => FetchItem::Rfc822,

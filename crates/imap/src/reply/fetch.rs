@@ -70,6 +70,18 @@ impl FetchWriter<'_> {
         self.out.put(b"\"");
     }
 
+    /// `SAVEDATE "…"`, seconds since 1970 UTC, or `SAVEDATE NIL` (RFC 8514 §4.2).
+    pub fn save_date(&mut self, seconds: Option<i64>) {
+        match seconds {
+            Some(seconds) => {
+                self.item(b"SAVEDATE \"");
+                self.out.put(&crate::date::date_time(seconds));
+                self.out.put(b"\"");
+            }
+            None => self.item(b"SAVEDATE NIL"),
+        }
+    }
+
     /// `RFC822.SIZE n`, octets.
     pub fn size(&mut self, octets: u64) {
         self.item(b"RFC822.SIZE ");

@@ -230,6 +230,10 @@ fn write_plain(line: &mut FetchWriter<'_>, item: &FetchItem, message: &Message) 
         FetchItem::Uid => line.uid(row.uid),
         FetchItem::Flags => write_flags(line, row),
         FetchItem::InternalDate => line.internal_date(row.internal_date),
+        FetchItem::SaveDate => {
+            let saved = message.record.as_ref().map(account::Record::save_date);
+            line.save_date(message.copied_at.or(saved));
+        }
         FetchItem::Rfc822Size => line.size(row.octets.into()),
         FetchItem::ModSeq => line.modseq(row.modseq),
         FetchItem::EmailId => line.email_id(&email_id(row.message)),

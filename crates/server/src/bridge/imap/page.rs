@@ -8,7 +8,7 @@ use super::{Selected, refusal::Stop, uid_set};
 use account::{Account, Error, FlagChange, FlagOp, Numbers, Record, Row};
 use bytes::Bytes;
 use imap::types::{FetchItem, SectionText};
-use mail::{Flags, ModSeq, NumberSet, SystemFlags};
+use mail::{Flags, MailboxId, ModSeq, NumberSet, SystemFlags};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
@@ -24,9 +24,11 @@ const BODIES_OCTETS_MAX: u32 = 256 << 10;
 const BODY_OCTETS_MAX: u32 = 64 << 10;
 
 /// What the items of a FETCH need.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Needs {
     pub record: bool,
+    /// When it was saved.
+    pub saved: bool,
     /// All of the body, or nearly so.
     pub body: bool,
     /// `\Seen` is set.
@@ -39,12 +41,12 @@ pub(super) struct Needs {
 
 impl Needs {
     pub fn of(items: &[FetchItem], condstore: bool) -> Self {
-        let mut needs =
-            Self { record: false, body: false, seen: false, flags: false, modseq: condstore };
+        let mut needs = Self { modseq: condstore, ..Self::default() };
         for item in items {
             match item {
                 FetchItem::Flags => needs.flags = true,
                 FetchItem::ModSeq => needs.modseq = false,
+                FetchItem::SaveDate => (needs.record, needs.saved) = (true, true),
                 FetchItem::InternalDate
                 | FetchItem::Uid
                 | FetchItem::Rfc822Size
@@ -80,6 +82,8 @@ impl Needs {
 pub(super) struct Message {
     pub row: Row,
     pub record: Option<Record>,
+    /// When it was copied or moved here, if it was and that is needed.
+    pub copied_at: Option<i64>,
     /// All of it, when it is small and needed.
     pub body: Option<Bytes>,
     /// `\Seen` was set just now.
@@ -108,20 +112,17 @@ impl Pages {
 
     /// The next page; empty at the end.
     pub async fn next(&mut self, selected: &mut Selected) -> Result<Vec<Message>, Stop> {
+        let place = (Arc::clone(selected.view.account()), selected.view.mailbox());
         let outcome = match self.ahead.take() {
             // A task that panicked is our mistake, and is told as one.
             Some(ahead) => ahead.await.map_err(|error| Error::Damaged(error.to_string()))?,
-            None => {
-                let account = Arc::clone(selected.view.account());
-                read(account, self.rows(selected), self.needs).await
-            }
+            None => read(place.clone(), self.rows(selected), self.needs).await,
         };
         let mut page = outcome?;
         if self.needs.record && !page.is_empty() {
             let rows = self.rows(selected);
             if !rows.is_empty() {
-                let account = Arc::clone(selected.view.account());
-                self.ahead = Some(tokio::spawn(read(account, rows, self.needs)));
+                self.ahead = Some(tokio::spawn(read(place, rows, self.needs)));
             }
         }
         if self.needs.seen {
@@ -169,14 +170,24 @@ fn within_octets(rows: &[Row]) -> usize {
 }
 
 /// Reads what a page needs. A message without record was erased meanwhile.
-async fn read(account: Arc<Account>, rows: Vec<Row>, needs: Needs) -> Result<Vec<Message>, Error> {
+async fn read(
+    (account, mailbox): (Arc<Account>, MailboxId),
+    rows: Vec<Row>,
+    needs: Needs,
+) -> Result<Vec<Message>, Error> {
     let records = if needs.record && !rows.is_empty() {
         let ids: Vec<_> = rows.iter().map(|row| row.message).collect();
         account.records(&ids).await?
     } else {
         Vec::new()
     };
-    let mut records = records.into_iter();
+    let copied = if needs.saved {
+        let places: Vec<_> = rows.iter().map(|row| (row.message, row.uid)).collect();
+        account.copied_at(mailbox, &places).await?
+    } else {
+        Vec::new()
+    };
+    let (mut records, mut copied) = (records.into_iter(), copied.into_iter());
     let mut page = Vec::with_capacity(rows.len());
     for row in rows {
         let record = records.next().flatten();
@@ -186,7 +197,8 @@ async fn read(account: Arc<Account>, rows: Vec<Row>, needs: Needs) -> Result<Vec
             Some(record) => account.body(record, 0..record.octets()).await.ok(),
             None => None,
         };
-        page.push(Message { row, record, body, newly_seen: false });
+        let copied_at = copied.next().flatten();
+        page.push(Message { row, record, copied_at, body, newly_seen: false });
     }
     Ok(page)
 }
@@ -250,12 +262,13 @@ mod tests {
     #[test]
     fn what_items_need() {
         let of = |items: &[FetchItem]| Needs::of(items, true);
-        let none = Needs { record: false, body: false, seen: false, flags: false, modseq: true };
+        let none = Needs { modseq: true, ..Needs::default() };
         assert_eq!(of(&[FetchItem::Uid, FetchItem::Rfc822Size]), none);
         assert_eq!(of(&[FetchItem::Flags]), Needs { flags: true, ..none });
         assert_eq!(of(&[FetchItem::ModSeq]), Needs { modseq: false, ..none });
         assert_eq!(of(&[FetchItem::Envelope]), Needs { record: true, ..none });
         assert_eq!(of(&[FetchItem::Rfc822Header]), Needs { record: true, ..none });
+        assert_eq!(of(&[FetchItem::SaveDate]), Needs { record: true, saved: true, ..none });
         let all = Needs { record: true, body: true, seen: true, ..none };
         assert_eq!(of(&[FetchItem::Rfc822]), all);
     }
