@@ -4,13 +4,14 @@ use crate::{
     Account, Appended, Error, NewMessage, Numbers, Refused, View,
     account::{Inner, SYSTEM_ALL, Sent},
     body, keys,
+    keywords::settle_opposites,
     plan::Effective,
     record::{Ingest, Placed, Record},
     state::Entry,
     threads::Threading,
 };
 use bytes::Bytes;
-use mail::{Flags, MailboxId, MessageId, ModSeq, NumberSet, Uid, UidValidity};
+use mail::{Flags, Keyword, MailboxId, MessageId, ModSeq, NumberSet, Uid, UidValidity};
 use std::sync::Arc;
 
 /// What parsing and compressing a message gave; the same for every account.
@@ -36,6 +37,8 @@ struct Ready {
     octets: u32,
     date: i64,
     flags: Flags,
+    /// What it gets besides, where there is room for it.
+    besides: Option<Keyword>,
     record: Vec<u8>,
     blob: Bytes,
     threading: Threading,
@@ -113,11 +116,17 @@ impl Account {
             internal_date: date,
             save_date: now,
         };
+        let mut flags = new.flags;
+        settle_opposites(&mut flags.keywords);
+        let told = flags.keywords.iter().any(|one| one.opposite().is_some());
+        let besides = new.tell_attachments && !told;
+        let besides = besides.then(|| Keyword::of_attachments(prepared.ingest.has_attachment));
         Ok(Ready {
             message,
             octets,
             date,
-            flags: new.flags,
+            flags,
+            besides,
             record: Record::seal(&self.seal, &prepared.ingest, &placed, level)?,
             blob: blob.into(),
             threading,
@@ -143,7 +152,10 @@ impl Account {
         let first = inner.plan.uid_next(&inner.state, mailbox.0);
         let count = u32::try_from(ready.len()).map_err(|_| Error::from(Refused::Limit))?;
         first.checked_add(count).ok_or(Refused::Limit)?;
-        self.admit_keywords(inner, ready.iter().flat_map(|one| &one.flags.keywords))?;
+        let wanted = || ready.iter().flat_map(|one| &one.flags.keywords);
+        self.admit_keywords(inner, wanted())?;
+        let besides = ready.iter().filter_map(|one| one.besides.as_ref());
+        let besides = self.admit_keywords(inner, wanted().chain(besides)).is_ok();
         // Nothing is refused from here on.
         let mut draft = self.draft(inner);
         draft.taken = (octets, ready.len() as u64);
@@ -152,7 +164,9 @@ impl Account {
         }
         let mut uids = Vec::with_capacity(ready.len());
         for (one, uid) in ready.iter().zip(first..) {
-            let numbers = self.keyword_numbers(inner, &one.flags.keywords, &mut draft)?;
+            let mut keywords = one.flags.keywords.clone();
+            keywords.extend(one.besides.clone().filter(|_| besides));
+            let numbers = self.keyword_numbers(inner, &keywords, &mut draft)?;
             let set = inner.state.keywords.set(numbers.clone());
             let entry = Entry {
                 modseq: draft.modseq,

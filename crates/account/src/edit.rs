@@ -9,6 +9,7 @@ use crate::{
     draft::Draft,
     keys,
     keywords::SetId,
+    keywords::settle_opposites,
     plan::{Effective, Planned},
     state::{DELETED, Entry},
 };
@@ -139,6 +140,8 @@ struct Flagging {
     op: FlagOp,
     system: u8,
     wanted: Vec<u32>,
+    /// Keywords that those exclude.
+    excluded: Vec<u32>,
     /// What each set of keywords becomes.
     sets: HashMap<SetId, SetId>,
     /// Messages by their new shared flags.
@@ -157,7 +160,13 @@ impl Flagging {
         change: &FlagChange,
     ) -> Result<Self, Error> {
         let known = |keyword: &Keyword| inner.state.keywords.number(keyword);
-        let keywords = &change.flags.keywords;
+        let mut keywords = change.flags.keywords.clone();
+        if change.op != FlagOp::Remove {
+            settle_opposites(&mut keywords);
+        }
+        let keywords = &keywords;
+        let opposites = keywords.iter().filter_map(Keyword::opposite);
+        let excluded = opposites.filter_map(|one| inner.state.keywords.number(&one)).collect();
         let wanted = match change.op {
             // What nobody has need not get a number to be taken away.
             FlagOp::Remove => keywords.iter().filter_map(known).collect(),
@@ -170,6 +179,7 @@ impl Flagging {
             op: change.op,
             system: change.flags.system.0 & SYSTEM_ALL,
             wanted,
+            excluded,
             sets: HashMap::new(),
             shared: BTreeMap::new(),
             deleted: [Vec::new(), Vec::new()],
@@ -184,7 +194,10 @@ impl Flagging {
         let had = inner.state.keywords.numbers_of(old);
         let numbers = match self.op {
             FlagOp::Replace => self.wanted.clone(),
-            FlagOp::Add => [had, &self.wanted].concat(),
+            FlagOp::Add => {
+                let stays = had.iter().filter(|number| !self.excluded.contains(number));
+                stays.chain(&self.wanted).copied().collect()
+            }
             FlagOp::Remove => had.iter().filter(|n| !self.wanted.contains(n)).copied().collect(),
         };
         let new = inner.state.keywords.set(numbers);

@@ -10,6 +10,13 @@ pub(crate) type SetId = u32;
 /// Sets that an entry's 24 bits can name.
 const SETS_MAX: usize = 1 << 24;
 
+/// RFC 9979 §4: of two keywords that exclude each other the one that says more stays.
+pub(crate) fn settle_opposites(keywords: &mut Vec<Keyword>) {
+    if keywords.contains(&Keyword::of_attachments(true)) {
+        keywords.retain(|one| *one != Keyword::of_attachments(false));
+    }
+}
+
 struct Set {
     numbers: Arc<[u32]>,
     names: Arc<[Keyword]>,

@@ -112,6 +112,7 @@ pub(crate) struct Ingest {
     sent_date: Option<(i64, i16)>,
     envelope_packed: Vec<u8>,
     structure_packed: Vec<u8>,
+    pub has_attachment: bool,
     preview: String,
     pub message_id: Option<Vec<u8>>,
     pub references: Vec<Vec<u8>>,
@@ -147,6 +148,7 @@ impl Ingest {
             base_subject: text::casemap(&base_subject),
             answers,
             envelope_packed,
+            has_attachment: structure.has_attachment(),
             structure_packed,
         }
     }

@@ -82,6 +82,9 @@ pub struct NewMessage {
     pub flags: Flags,
     /// INTERNALDATE, seconds since 1970 UTC; now when absent.
     pub internal_date: Option<i64>,
+    /// Whether it gets `$hasattachment` or `$hasnoattachment`, if it comes with neither (RFC 9979 §4)
+    /// and the account has room for the keyword.
+    pub tell_attachments: bool,
     /// What parsing and compressing gave; clones of this message share it, so that mail to many
     /// accounts is parsed once.
     pub prepared: Arc<OnceLock<crate::append::Prepared>>,
@@ -91,7 +94,13 @@ impl NewMessage {
     /// A message without flags, dated now.
     #[must_use]
     pub fn new(bytes: Bytes) -> Self {
-        Self { bytes, flags: Flags::default(), internal_date: None, prepared: Arc::default() }
+        Self {
+            bytes,
+            flags: Flags::default(),
+            internal_date: None,
+            tell_attachments: false,
+            prepared: Arc::default(),
+        }
     }
 }
 
@@ -187,6 +196,8 @@ pub struct Options {
     pub mailboxes_max: usize,
     /// Different keywords of one account.
     pub keywords_max: usize,
+    /// Whether mail that is delivered gets `$hasattachment` or `$hasnoattachment` (RFC 9979 §4).
+    pub attachment_keywords: bool,
     /// Octets of one annotation's value (RFC 5464 §4.1: at least 1,024).
     pub metadata_value_octets_max: usize,
     /// `/shared` annotations of one mailbox (RFC 5464 §4.1: at least 10).
@@ -224,6 +235,7 @@ impl Default for Options {
             message_octets_max: 64 << 20,
             mailboxes_max: 10_000,
             keywords_max: 1_000,
+            attachment_keywords: true,
             metadata_value_octets_max: 64 << 10,
             metadata_shared_entries_max: 100,
             metadata_private_entries_max: 100,

@@ -88,7 +88,8 @@ impl Inbound {
         routes: &[Route],
         submitted: &Submitted<'_>,
     ) -> Vec<Result<(), Problem>> {
-        let message = NewMessage::new(message);
+        let tell_attachments = self.accounts.options().attachment_keywords;
+        let message = NewMessage { tell_attachments, ..NewMessage::new(message) };
         let mut ids: Vec<AccountId> =
             routes.iter().flat_map(|route| route.accounts.iter().copied()).collect();
         ids.sort_unstable();

@@ -57,6 +57,10 @@ pub const KEYWORD_OCTETS_MAX: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Keyword(Box<str>);
 
+/// Names of RFC 9979 §4.
+const HAS_ATTACHMENT: &str = "$hasattachment";
+const HAS_NO_ATTACHMENT: &str = "$hasnoattachment";
+
 impl Keyword {
     /// `None` unless `text` is an IMAP atom of 1 to [`KEYWORD_OCTETS_MAX`] octets.
     #[must_use]
@@ -69,6 +73,18 @@ impl Keyword {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+    /// `$hasattachment` or `$hasnoattachment` (RFC 9979 §4).
+    #[must_use]
+    pub fn of_attachments(any: bool) -> Self {
+        Self(if any { HAS_ATTACHMENT } else { HAS_NO_ATTACHMENT }.into())
+    }
+    /// The keyword that a message must not have beside this one. RFC 9979 §4: "A message MUST NOT
+    /// have both keywords set simultaneously."
+    #[must_use]
+    pub fn opposite(&self) -> Option<Self> {
+        let says = |any| *self == Self::of_attachments(any);
+        [false, true].into_iter().find(|any| says(!any)).map(Self::of_attachments)
     }
 }
 
@@ -139,6 +155,14 @@ mod tests {
     fn keyword_octets_max() {
         assert!(Keyword::parse(&"k".repeat(KEYWORD_OCTETS_MAX)).is_some());
         assert!(Keyword::parse(&"k".repeat(KEYWORD_OCTETS_MAX + 1)).is_none());
+    }
+
+    #[test]
+    fn a_message_has_attachments_or_has_none() {
+        let word = |text| Keyword::parse(text).unwrap();
+        assert_eq!(word("$HasAttachment").opposite(), Some(word("$hasnoattachment")));
+        assert_eq!(word("$HASNOATTACHMENT").opposite(), Some(word("$hasattachment")));
+        assert_eq!(word("$hasmemo").opposite(), None);
     }
 
     #[test]

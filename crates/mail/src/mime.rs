@@ -18,6 +18,7 @@
 //! - A container past a limit is a leaf; a multipart then is named application/octet-stream.
 //! - Octets past 4 GiB are not looked at: offsets have 32 bits.
 
+mod attachment;
 mod decode;
 mod packed;
 mod parse;

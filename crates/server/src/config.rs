@@ -100,6 +100,8 @@ pub struct MailLimits {
     pub mailboxes_max: u32,
     /// Different keywords of one account.
     pub keywords_max: u32,
+    /// Whether delivered mail gets keywords that tell of attachments.
+    pub attachment_keywords: bool,
     /// Octets of one annotation's value.
     pub metadata_value_octets_max: u32,
     /// Shared annotations of one mailbox.
@@ -211,6 +213,7 @@ impl Config {
             message_octets_max: self.mail.message_octets_max,
             mailboxes_max: self.mail.mailboxes_max as usize,
             keywords_max: self.mail.keywords_max as usize,
+            attachment_keywords: self.mail.attachment_keywords,
             metadata_value_octets_max: self.mail.metadata_value_octets_max as usize,
             metadata_shared_entries_max: self.mail.metadata_shared_entries_max as usize,
             metadata_private_entries_max: self.mail.metadata_private_entries_max as usize,

@@ -297,6 +297,14 @@ pub const SETTINGS: &[Setting] = &[
         search.cache_octets_max
     ),
     row!(
+        "attachments.keywords",
+        "true or false",
+        "true",
+        "Whether mail that is delivered gets the keyword `$hasattachment` or `$hasnoattachment` \
+         (RFC 9979), so that clients show paper clips and search for them without reading it.",
+        mail.attachment_keywords
+    ),
+    row!(
         "attachments.children_max",
         "children",
         "2",
