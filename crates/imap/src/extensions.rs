@@ -312,6 +312,16 @@ pub const EXTENSIONS: &[Extension] = {
             ("jmap.session_url", "imap/command/getjmapaccess.rs"),
             &["jmapaccess", "jmapaccess-none"],
         ),
+        row(
+            "(keywords)",
+            &[9979, 8457, 5788],
+            BySession,
+            (
+                "limits.keywords_max, KEYWORD_OCTETS_MAX 128",
+                "mail/flags.rs, mail/mime/attachment.rs, account/keywords.rs",
+            ),
+            &["keywords"],
+        ),
         row("STARTTLS", &[9051], BySession, ("", "imap/command/starttls.rs"), &["tls"]),
         row("LOGINDISABLED", &[9051], BySession, ("", "imap/command/login.rs"), &["tls"]),
         row("AUTH=PLAIN", &[4616], BySession, ("", "wire/sasl.rs"), &["authenticate"]),
