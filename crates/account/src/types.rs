@@ -82,8 +82,8 @@ pub struct NewMessage {
     pub flags: Flags,
     /// INTERNALDATE, seconds since 1970 UTC; now when absent.
     pub internal_date: Option<i64>,
-    /// Whether it gets `$hasattachment` or `$hasnoattachment`, if it comes with neither (RFC 9979 §4)
-    /// and the account has room for the keyword.
+    /// Whether it gets `$hasattachment` or `$hasnoattachment`, if it comes with neither (RFC 9979
+    /// §4) and the account has room for the keyword.
     pub tell_attachments: bool,
     /// What parsing and compressing gave; clones of this message share it, so that mail to many
     /// accounts is parsed once.

@@ -137,7 +137,8 @@ fn source(file: &Path, known: &BTreeSet<String>, breaches: &mut Vec<String>) -> 
         }
         let indent = line.len() - line.trim_start().len();
         match opened {
-            None if is_function(line) && !line.trim_end().ends_with('}') => {
+            // A line that ends so has its body, or it has none.
+            None if is_function(line) && !line.trim_end().ends_with(['}', ';']) => {
                 opened = Some((at, indent));
             }
             Some((start, depth))

@@ -2,7 +2,7 @@
 //! `hasAttachment`, RFC 9979 §4).
 //!
 //! Not counted: the texts of the message, pictures that belong to its HTML, signatures, the parts
-//! of reports and of encrypted mail, and whatever is inside an attached message, which counts itself.
+//! of reports and of encrypted mail, and what is inside an attached message, which counts itself.
 
 use super::{Part, PartKind, Structure};
 
