@@ -121,7 +121,9 @@ impl Account {
             octets = (octets.0 + annotation.octets(), octets.1 + gone as u64);
             let step = isize::from(annotation.value.is_some()) - isize::from(before.is_some());
             *more.entry(annotation.owner).or_default() += step;
-            if before.is_some() || annotation.value.is_some() {
+            // What is there already need not be written again.
+            let value = before.map(|(_, value)| value);
+            if value != annotation.value.as_ref() {
                 self.draft_annotation(draft, mailbox, annotation)?;
             }
         }
@@ -149,14 +151,16 @@ impl Account {
         mailbox: u32,
         annotation: Annotation,
     ) -> Result<(), Error> {
-        let (hash, sealed) = self.seal_annotation(mailbox, &annotation)?;
-        let set = annotation.value.is_some();
-        if set {
-            draft.put(keys::annotation(mailbox, hash), &sealed);
-        } else {
-            draft.delete(keys::annotation(mailbox, hash));
+        let (hash, whole) = self.seal_annotation(mailbox, &annotation)?;
+        let named = Annotation { value: None, ..annotation.clone() };
+        let (_, sealed) = self.seal_annotation(mailbox, &named)?;
+        let key = keys::annotation(mailbox, hash);
+        let value = annotation.value.as_ref().map(|_| self.annotation_value_hash(&whole));
+        match value {
+            Some(_) => draft.put(key, &whole),
+            None => draft.delete(key),
         }
-        draft.change(&Change::Annotated { mailbox, hash, sealed, set });
+        draft.change(&Change::Annotated { mailbox, hash, sealed, value });
         draft.delta.annotated.push((mailbox, annotation));
         Ok(())
     }

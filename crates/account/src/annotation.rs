@@ -84,6 +84,10 @@ impl Account {
         let parts = [&mailbox.to_be_bytes()[..], &owner, name.as_bytes()];
         self.seal.hash(Kind::Annotation, &parts)
     }
+    /// What the log says of a key's value.
+    pub(crate) fn annotation_value_hash(&self, sealed: &[u8]) -> u64 {
+        self.seal.hash(Kind::Annotation, &[sealed])
+    }
     pub(crate) fn open_annotation(&self, hash: u64, sealed: &[u8]) -> Option<Annotation> {
         Annotation::read(&self.seal.open(Kind::Annotation, hash, sealed).ok()?)
     }

@@ -29,9 +29,11 @@ pub(crate) enum Change {
     Keyword { keyword: u32, sealed: Bytes },
     /// Messages left the trash for ever.
     Erased { messages: Vec<u32> },
-    /// An annotation (sealed) of a mailbox, or of the server (0), is set or removed. One that is
-    /// removed without being there is computed, and has changed.
-    Annotated { mailbox: u32, hash: u64, sealed: Bytes, set: bool },
+    /// An annotation of a mailbox, or of the server (0), is set or removed: whose it is and its
+    /// name (sealed), and the hash of its key's value, if it has one. The value itself is not in
+    /// the log, which would keep it for ever. One that is removed without being there is computed,
+    /// and has changed.
+    Annotated { mailbox: u32, hash: u64, sealed: Bytes, value: Option<u64> },
 }
 
 /// A message's membership in a mailbox.
@@ -154,9 +156,12 @@ impl Change {
                 to.byte(9);
                 write_ascending(to, messages);
             }
-            Self::Annotated { mailbox, hash, sealed, set } => {
-                to.byte(10).number(u64::from(*mailbox)).number(*hash).byte(u8::from(*set));
-                to.bytes(sealed);
+            Self::Annotated { mailbox, hash, sealed, value } => {
+                to.byte(10).number(u64::from(*mailbox)).number(*hash).bytes(sealed);
+                match value {
+                    None => to.byte(0),
+                    Some(value) => to.byte(1).number(*value),
+                };
             }
         }
     }
@@ -194,8 +199,9 @@ impl Change {
             9 => Self::Erased { messages: read_ascending(from)? },
             10 => {
                 let (mailbox, hash) = (from.number32()?, from.number()?);
-                let set = from.byte()? != 0;
-                Self::Annotated { mailbox, hash, set, sealed: sealed(from)? }
+                let sealed = sealed(from)?;
+                let value = if from.byte()? == 0 { None } else { Some(from.number()?) };
+                Self::Annotated { mailbox, hash, sealed, value }
             }
             _ => return None,
         })
@@ -249,7 +255,7 @@ mod tests {
             Change::Gone { mailbox: 2, erase_at: 0 },
             Change::Subscribed { hash: u64::MAX, sealed: sealed.clone(), wanted: false },
             Change::Keyword { keyword: 0, sealed: sealed.clone() },
-            Change::Annotated { mailbox: 0, hash: u64::MAX, sealed, set: true },
+            Change::Annotated { mailbox: 0, hash: u64::MAX, sealed, value: Some(u64::MAX) },
             Change::Erased { messages: vec![] },
         ]
     }

@@ -32,8 +32,8 @@ pub(crate) struct Folded {
     /// (Uid, message) by mailbox and commit.
     pub tombstones: BTreeMap<(u32, u64), BTreeSet<(u32, u32)>>,
     pub trash: BTreeMap<u32, Thrown>,
-    /// Sealed, by mailbox and hash.
-    pub annotations: BTreeMap<(u32, u64), Bytes>,
+    /// Hashes of their values, by mailbox and hash.
+    pub annotations: BTreeMap<(u32, u64), u64>,
     /// The largest message id.
     pub message_max: u32,
     places: HashMap<u32, BTreeSet<(u32, u32)>>,
@@ -108,8 +108,8 @@ impl Folded {
                     return Err(format!("makes keyword {keyword} again"));
                 }
             }
-            Change::Annotated { mailbox, hash, sealed, set } => {
-                self.annotated((mailbox, hash), set.then_some(sealed))?;
+            Change::Annotated { mailbox, hash, value, .. } => {
+                self.annotated((mailbox, hash), value)?;
             }
             Change::Erased { messages } => {
                 for message in messages {
@@ -121,12 +121,12 @@ impl Folded {
         Ok(())
     }
 
-    fn annotated(&mut self, of: (u32, u64), sealed: Option<Bytes>) -> Result<(), String> {
+    fn annotated(&mut self, of: (u32, u64), value: Option<u64>) -> Result<(), String> {
         if of.0 != SERVER && !self.mailboxes.contains_key(&of.0) {
             return Err(format!("annotates mailbox {}: not there", of.0));
         }
-        match sealed {
-            Some(sealed) => self.annotations.insert(of, sealed),
+        match value {
+            Some(value) => self.annotations.insert(of, value),
             None => self.annotations.remove(&of),
         };
         Ok(())

@@ -9,6 +9,7 @@ use account::{
 };
 use bytes::Bytes;
 use mail::{AccountId, EntryName, MailboxId, ModSeq};
+use store::Kv;
 use support::{Bench, letters, options, run};
 
 const BOB: AccountId = AccountId(77);
@@ -230,4 +231,53 @@ fn what_changed_is_told_from_the_log() {
     assert_eq!(changes(fourth, bench.ana.modseq()).unwrap(), []);
     assert_eq!(bench.ana.annotations_modseq(), fourth);
     assert!(bench.reopened().ana.annotations_modseq() >= fourth);
+}
+
+/// All keys of a tag, as the store has them.
+fn stored(bench: &Bench, tag: u8) -> Vec<(Bytes, Bytes)> {
+    let scan = store::Scan {
+        account: bench.ana.id().0,
+        from: Bytes::copy_from_slice(&[tag]),
+        to: Bytes::copy_from_slice(&[tag + 1]),
+        reverse: false,
+        entries_max: 1_000,
+    };
+    run(bench.store.scan(scan)).unwrap()
+}
+
+#[test]
+fn the_log_keeps_no_values() {
+    let bench = Bench::new();
+    let value = "x".repeat(60_000);
+    let octets = || stored(&bench, b'C').iter().map(|(_, value)| value.len()).sum::<usize>();
+    let before = octets();
+    for _ in 0..100 {
+        set(&bench, "Sent", &[("/private/a", Some(&value))]).unwrap();
+    }
+    assert!(octets() - before < 20_000, "{}", octets() - before);
+    assert_eq!(stored(&bench, b'J').len(), 1);
+}
+
+#[test]
+fn a_value_that_is_lost_or_another_is_told() {
+    let bench = Bench::new();
+    set(&bench, "Sent", &[("/private/a", Some("1"))]).unwrap();
+    let [(key, value)] = &stored(&bench, b'J')[..] else { panic!("one") };
+    let (key, old) = (key.clone(), value.clone());
+    set(&bench, "Sent", &[("/private/a", Some("2"))]).unwrap();
+    for put in [None, Some(old), Some(Bytes::from_static(b"nonsense"))] {
+        let head = run(bench.store.head(bench.ana.id().0)).unwrap();
+        let commit = store::Commit {
+            account: bench.ana.id().0,
+            expected: head,
+            head: head + 1,
+            puts: vec![(key.clone(), put)],
+            ..store::Commit::default()
+        };
+        run(bench.store.commit(commit)).unwrap();
+        let report = run(account::check::all(&bench.accounts)).unwrap();
+        // The log ends before the head, too.
+        let told = report.told.iter().filter(|told| told.contains("annotation"));
+        assert_eq!(told.count(), 1, "{:?}", report.told);
+    }
 }

@@ -302,8 +302,14 @@ mod tests {
             proxy = ["10.0.0.0/8"]
             [limits]
             connections_max = 7
+            metadata_private_entries_max = 0
             [timeouts]
             idle_seconds = 9
+            [metadata]
+            admin = "mailto:admin@example.org"
+            comment = "Closed on Sundays"
+            [jmap]
+            session_url = "https://example.org/.well-known/jmap"
             "#,
         )
         .unwrap();
@@ -314,6 +320,11 @@ mod tests {
         assert!(config.listeners[0].proxy[0].contains("10.1.2.3".parse().unwrap()));
         assert_eq!(config.connections.connections_max, 7);
         assert_eq!(config.timeouts.idle_seconds, 9);
+        assert_eq!(config.account_options().metadata_private_entries_max, 0);
+        assert_eq!(config.metadata_admin.as_deref(), Some("mailto:admin@example.org"));
+        assert_eq!(config.metadata_comment.as_deref(), Some("Closed on Sundays"));
+        let url = Some("https://example.org/.well-known/jmap");
+        assert_eq!(config.jmap_session_url.as_deref(), url);
         assert_eq!(config.tls[0].key, PathBuf::from("/etc/a.key"));
     }
 
