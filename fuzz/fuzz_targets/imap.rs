@@ -2,10 +2,10 @@
 //! how the world answers; the rest is what the client sends.
 #![no_main]
 
-use imap::effect::{Done, Effect, Refusal, Selected};
+use imap::effect::{Appended, Done, Effect, Refusal, Selected};
 use imap::{Limits, Options, Session};
 use libfuzzer_sys::fuzz_target;
-use mail::{Uid, UidValidity};
+use mail::{ModSeq, Uid, UidValidity};
 use std::sync::Arc;
 use wire::auth::{Answer, ScramKeys};
 use wire::{Event, Machine, Step};
