@@ -17,6 +17,7 @@ use bytes::Bytes;
 pub use entry::{AccountInfo, Credentials, Password, Proof, Recipient};
 use entry::{Entry, info};
 use mail::{AccountId, Address, Domain};
+pub use people::{CAPABILITY_OCTETS_MAX, HIDDEN_MAX};
 use std::{
     collections::BTreeSet,
     sync::{Arc, OnceLock},

@@ -24,6 +24,8 @@ pub(crate) struct Person {
     pub generation: u64,
     pub password: Kept,
     pub apps: Vec<App>,
+    /// IMAP capabilities that its clients are not shown.
+    pub hidden: Vec<String>,
 }
 
 fn limit(to: &mut Writer, limit: Option<u64>) {
@@ -51,6 +53,10 @@ impl Person {
         to.number(self.apps.len() as u64);
         for app in &self.apps {
             to.bytes(app.name.as_bytes()).signed(app.made).bytes(&app.hash);
+        }
+        to.number(self.hidden.len() as u64);
+        for name in &self.hidden {
+            to.bytes(name.as_bytes());
         }
         to.0
     }
@@ -86,6 +92,22 @@ impl Person {
                 hash: from.bytes()?.try_into().ok()?,
             });
         }
-        Some(Self { address, disabled, octets_max, messages_max, generation, password, apps })
+        let mut hidden = Vec::new();
+        // Written since there are such: older values end here.
+        if !from.is_empty() {
+            for _ in 0..from.number()? {
+                hidden.push(from.text()?.to_owned());
+            }
+        }
+        Some(Self {
+            address,
+            disabled,
+            octets_max,
+            messages_max,
+            generation,
+            password,
+            apps,
+            hidden,
+        })
     }
 }

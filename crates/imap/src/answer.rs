@@ -55,6 +55,8 @@ pub const UNKNOWN_COMMAND: Answer = Answer::syntax("Unknown command");
 pub const BEFORE_LOGIN: Answer = Answer::client_bug("Log in first");
 pub const AFTER_LOGIN: Answer = Answer::client_bug("Already logged in");
 pub const NOT_SELECTED: Answer = Answer::client_bug("No mailbox is selected");
+pub const UID_REQUIRED: Answer =
+    Answer::bad("UIDREQUIRED", "Message numbers are not used once UIDONLY is enabled");
 pub const TOO_NESTED: Answer = Answer::bad("LIMIT", "Nested too deeply");
 pub const TOO_MANY: Answer = Answer::bad("LIMIT", "Too many items in one command");
 pub const LITERAL_TOO_BIG: Answer = Answer::bad("TOOBIG", "Literal is too large");

@@ -110,6 +110,9 @@ enum Allowed {
     BeforeLogin,
     LoggedIn,
     Selected,
+    /// In a selected mailbox, unless UIDONLY is enabled: it names or gives message numbers
+    /// (RFC 9586 §3).
+    ByNumber,
 }
 
 type Handler = fn(&mut Session, &mut Cursor<'_>) -> Result<Next, Answer>;
@@ -126,7 +129,7 @@ const fn row(verb: &'static str, allowed: Allowed, run: Handler) -> Row {
 
 /// The most frequent first.
 const TABLE: &[Row] = {
-    use Allowed::{Always, BeforeLogin, LoggedIn, Selected};
+    use Allowed::{Always, BeforeLogin, ByNumber, LoggedIn, Selected};
     use append::Verb;
     &[
         row("UID FETCH", Selected, |s, c| fetch::run(s, c, true)),
@@ -137,25 +140,25 @@ const TABLE: &[Row] = {
         row("UID COPY", Selected, |s, c| copy::run(s, c, true, false)),
         row("UID MOVE", Selected, |s, c| copy::run(s, c, true, true)),
         row("UID EXPUNGE", Selected, expunge::run_uid),
-        row("FETCH", Selected, |s, c| fetch::run(s, c, false)),
+        row("FETCH", ByNumber, |s, c| fetch::run(s, c, false)),
         row("IDLE", LoggedIn, idle::run),
         row("NOOP", Always, |_, c| noop::run(c, "NOOP completed")),
         row("SELECT", LoggedIn, |s, c| select::run(s, c, false)),
         row("EXAMINE", LoggedIn, |s, c| select::run(s, c, true)),
         row("STATUS", LoggedIn, status::run),
-        row("STORE", Selected, |s, c| store::run(s, c, false)),
-        row("SEARCH", Selected, |s, c| search::run(s, c, false)),
+        row("STORE", ByNumber, |s, c| store::run(s, c, false)),
+        row("SEARCH", ByNumber, |s, c| search::run(s, c, false)),
         row("ESEARCH", LoggedIn, esearch::run),
         row("CANCELUPDATE", Selected, cancelupdate::run),
-        row("SORT", Selected, |s, c| sort::run(s, c, false)),
-        row("THREAD", Selected, |s, c| thread::run(s, c, false)),
+        row("SORT", ByNumber, |s, c| sort::run(s, c, false)),
+        row("THREAD", ByNumber, |s, c| thread::run(s, c, false)),
         row("APPEND", LoggedIn, |s, c| append::without_literal(s, c, Verb::Append)),
         row("UID REPLACE", Selected, |s, c| append::without_literal(s, c, Verb::REPLACE_UID)),
-        row("REPLACE", Selected, |s, c| append::without_literal(s, c, Verb::REPLACE)),
+        row("REPLACE", ByNumber, |s, c| append::without_literal(s, c, Verb::REPLACE)),
         row("LIST", LoggedIn, list::run),
         row("LSUB", LoggedIn, list::run_lsub),
-        row("COPY", Selected, |s, c| copy::run(s, c, false, false)),
-        row("MOVE", Selected, |s, c| copy::run(s, c, false, true)),
+        row("COPY", ByNumber, |s, c| copy::run(s, c, false, false)),
+        row("MOVE", ByNumber, |s, c| copy::run(s, c, false, true)),
         row("EXPUNGE", Selected, expunge::run),
         row("CLOSE", Selected, close::run),
         row("UNSELECT", Selected, unselect::run),
@@ -187,16 +190,21 @@ const TABLE: &[Row] = {
 /// Reads the verb and runs its row. The cursor stands behind the tag and its space.
 pub(crate) fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
     let row = find(cursor)?;
+    if row.allowed == Allowed::ByNumber && session.enabled().uidonly {
+        return Err(answer::UID_REQUIRED);
+    }
     match (row.allowed, session.state()) {
         (Allowed::Always, _)
         | (Allowed::BeforeLogin, State::NotAuthenticated)
         | (Allowed::LoggedIn, State::Authenticated | State::Selected { .. })
-        | (Allowed::Selected, State::Selected { .. }) => (row.run)(session, cursor),
+        | (Allowed::Selected | Allowed::ByNumber, State::Selected { .. }) => {
+            (row.run)(session, cursor)
+        }
         (Allowed::BeforeLogin, _) => Err(answer::AFTER_LOGIN),
-        (Allowed::LoggedIn | Allowed::Selected, State::NotAuthenticated) => {
+        (Allowed::LoggedIn | Allowed::Selected | Allowed::ByNumber, State::NotAuthenticated) => {
             Err(answer::BEFORE_LOGIN)
         }
-        (Allowed::Selected, State::Authenticated) => Err(answer::NOT_SELECTED),
+        (Allowed::Selected | Allowed::ByNumber, State::Authenticated) => Err(answer::NOT_SELECTED),
     }
 }
 

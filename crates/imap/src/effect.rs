@@ -18,6 +18,7 @@ use mail::{EntryName, Flags, ModSeq, Uid, UidValidity};
 #[allow(missing_docs)]
 pub struct Enabled {
     pub rev2: bool,
+    pub uidonly: bool,
     pub condstore: bool,
     pub qresync: bool,
     pub utf8: bool,

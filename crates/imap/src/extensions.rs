@@ -242,6 +242,16 @@ pub const EXTENSIONS: &[Extension] = {
             &["append"],
         ),
         row(
+            "UIDONLY",
+            &[9586],
+            AfterLogin,
+            (
+                "hidden_capabilities; of one account: palomar account capabilities",
+                "imap/command.rs, imap/reply.rs",
+            ),
+            &["uidonly"],
+        ),
+        row(
             "REPLACE",
             &[8508],
             AfterLogin,

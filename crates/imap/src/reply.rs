@@ -18,7 +18,7 @@ pub use search::{ContextUpdate, EsearchLine, Found, ThreadMark};
 
 use crate::effect::Enabled;
 use crate::types::StatusItem;
-use mail::{Keyword, NumberSet, SystemFlags};
+use mail::{Keyword, NumberSet, SystemFlags, Uid};
 use wire::Outbox;
 
 pub(crate) use string::{astring, decimal, mailbox_name, quoted};
@@ -32,6 +32,8 @@ pub(crate) struct FetchLine {
     pub spaced: bool,
     /// Octets of the literal at hand that are still to come.
     pub literal_left: u64,
+    /// The Uid that the line begins with, when no item was written yet (UIDONLY).
+    pub uid: Option<Uid>,
 }
 
 /// Writers of untagged responses, borrowed from a [`Session`](crate::Session).
@@ -232,14 +234,20 @@ impl Reply<'_> {
         self.out.put(b")] Still working on it\r\n");
     }
 
-    /// Opens `* seq FETCH (`; the line must be closed by [`FetchWriter::end`] before any other
+    /// Opens `* seq FETCH (`, or `* uid UIDFETCH (` once UIDONLY is enabled (RFC 9586 §3.4); the line must be closed by [`FetchWriter::end`] before any other
     /// response, though not in the same call of `perform`.
-    pub fn fetch(&mut self, seq: u32) -> FetchWriter<'_> {
+    pub fn fetch(&mut self, seq: u32, uid: Uid) -> FetchWriter<'_> {
         assert!(!self.line.open, "a FETCH line is open");
         *self.line = FetchLine { open: true, ..FetchLine::default() };
         self.out.put(b"* ");
-        decimal(self.out, seq.into());
-        self.out.put(b" FETCH (");
+        if self.enabled.uidonly {
+            self.line.uid = Some(uid);
+            decimal(self.out, uid.0.into());
+            self.out.put(b" UIDFETCH (");
+        } else {
+            decimal(self.out, seq.into());
+            self.out.put(b" FETCH (");
+        }
         self.resume_fetch()
     }
 

@@ -75,6 +75,8 @@ pub struct Session {
     news: bool,
     /// What the client logged in with is good for JMAP too.
     jmap: bool,
+    /// What the account's clients are not shown.
+    hidden: Option<Arc<[String]>>,
     /// COMPRESS was given.
     compressed: bool,
     bad_commands: u32,
@@ -148,6 +150,7 @@ impl Session {
             eof: false,
             news: false,
             jmap: false,
+            hidden: None,
             compressed: false,
             bad_commands: 0,
             failures: 0,
@@ -250,8 +253,16 @@ impl Session {
         self.security.is_some() || !self.options.tls_required
     }
 
+    /// Capabilities that this account's clients are not shown, besides those that nobody is. Said
+    /// before [`Session::auth`]; forgotten with the login.
+    pub fn hide(&mut self, capabilities: &Arc<[String]>) {
+        self.hidden = (!capabilities.is_empty()).then(|| Arc::clone(capabilities));
+    }
+
     pub(crate) fn is_hidden(&self, capability: &str) -> bool {
-        self.options.hidden_capabilities.iter().any(|name| name.eq_ignore_ascii_case(capability))
+        let own = self.hidden.as_deref().unwrap_or_default();
+        let mut all = self.options.hidden_capabilities.iter().chain(own);
+        all.any(|name| name.eq_ignore_ascii_case(capability))
     }
 
     /// Whether there may be something new to tell.
@@ -272,6 +283,7 @@ impl Session {
     pub(crate) fn unauthenticate(&mut self) {
         self.state = State::NotAuthenticated;
         self.enabled = Enabled::default();
+        self.hidden = None;
         self.news = false;
     }
 

@@ -102,7 +102,7 @@ fn apple_echoed_header_fields() {
     let names = [&b"x-Apple"[..], b"FROM", b"a b"].map(<[u8]>::to_vec).to_vec();
     assert_eq!(section.text, SectionText::HeaderFields(names));
     let mut reply = talk.session.reply();
-    let mut fetch = reply.fetch(1);
+    let mut fetch = reply.fetch(1, mail::Uid(1));
     fetch.section(&items[1], Some(0));
     fetch.end();
     let line = talk.session.outbox().take();

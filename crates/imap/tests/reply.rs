@@ -39,7 +39,7 @@ fn session(enable: &str) -> Session {
 fn check(enable: &str, write: impl FnOnce(&mut FetchWriter<'_>), expected: &[u8]) {
     let mut session = session(enable);
     let mut reply = session.reply();
-    let mut fetch = reply.fetch(1);
+    let mut fetch = reply.fetch(1, mail::Uid(1));
     write(&mut fetch);
     fetch.end();
     let line = session.outbox().take();
@@ -135,7 +135,7 @@ fn binary_parts() {
 fn a_literal_streams_over_several_calls() {
     let mut session = session("");
     let mut reply = session.reply();
-    let mut fetch = reply.fetch(7);
+    let mut fetch = reply.fetch(7, mail::Uid(7));
     fetch.uid(Uid(8));
     fetch.section(&section(&[], SectionText::Whole, None), Some(4));
     fetch.chunk(b"ab");
@@ -154,7 +154,7 @@ fn a_literal_streams_over_several_calls() {
 fn more_octets_than_announced_is_our_bug() {
     let mut session = session("");
     let mut reply = session.reply();
-    let mut fetch = reply.fetch(7);
+    let mut fetch = reply.fetch(7, mail::Uid(7));
     fetch.section(&FetchItem::Rfc822, Some(1));
     fetch.chunk(b"ab");
 }
@@ -164,7 +164,7 @@ fn more_octets_than_announced_is_our_bug() {
 fn fewer_octets_than_announced_is_our_bug() {
     let mut session = session("");
     let mut reply = session.reply();
-    let mut fetch = reply.fetch(7);
+    let mut fetch = reply.fetch(7, mail::Uid(7));
     fetch.section(&FetchItem::Rfc822, Some(1));
     fetch.end();
 }
@@ -286,7 +286,7 @@ fn body_of_a_multipart_with_a_message_inside() {
     let end = b" \"MIXED\" (\"boundary\" \"b\") NIL \"de\" NIL)\r\n";
     let mut session = session("");
     let mut reply = session.reply();
-    let mut fetch = reply.fetch(1);
+    let mut fetch = reply.fetch(1, mail::Uid(1));
     fetch.body_structure(StructureRef::open(&structure).unwrap());
     fetch.end();
     let line = session.outbox().take();

@@ -328,7 +328,7 @@ impl<'a> Player<'a> {
                 reply.esearch(&line);
             }
             "preview" => {
-                let mut line = reply.fetch(number(0));
+                let mut line = reply.fetch(number(0), Uid(number(0)));
                 line.preview(&rest[1].replace('_', " "));
                 line.end();
             }
@@ -410,8 +410,13 @@ impl<'a> Player<'a> {
                 reply.metadata_changed(if rest[0] == "server" { "" } else { rest[0] }, &rest[1..]);
             }
             "quotaroot" => reply.quota_root(rest[0], &["User quota"]),
+            "fetch-uid" => {
+                let mut fetch = reply.fetch(number(0), Uid(number(1)));
+                fetch.uid(Uid(number(1)));
+                fetch.end();
+            }
             "fetch" => {
-                let mut fetch = reply.fetch(number(0));
+                let mut fetch = reply.fetch(number(0), Uid(number(1)));
                 fetch.uid(Uid(number(1)));
                 fetch.flags(SystemFlags::SEEN, true, ["$Junk"]);
                 fetch.modseq(ModSeq(12));

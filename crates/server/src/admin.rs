@@ -48,6 +48,11 @@ pub enum Request {
         address: String,
         disabled: bool,
     },
+    AccountCapabilities {
+        address: String,
+        hide: Vec<String>,
+        show: Vec<String>,
+    },
     /// Adds or replaces.
     AliasSet {
         alias: String,
@@ -216,6 +221,7 @@ pub struct AccountDetails {
     pub octets_max: Option<u64>,
     pub messages_used: u64,
     pub messages_max: Option<u64>,
+    pub hidden_capabilities: Vec<String>,
     pub aliases: Vec<String>,
 }
 

@@ -225,7 +225,9 @@ impl Authenticator {
             return Err(Refusal::TooMany);
         }
         let open = Arc::clone(&self.open);
-        let session = Session { account, address: address.clone(), access, open };
+        let (address, hidden) = (address.clone(), credentials.hidden_capabilities());
+        let hidden_capabilities = hidden.into();
+        let session = Session { account, address, hidden_capabilities, access, open };
         // Looked at once more now that it would be ended: it may have been withdrawn meanwhile.
         match self.holds(attempt.accounts, session.account.id(), &proof).await {
             Ok(true) => Ok(session),

@@ -104,6 +104,11 @@ impl Credentials {
     pub fn verify_nobody(password: &[u8]) {
         password::verify_nobody(password, crate::types::ARGON2_COST);
     }
+    /// IMAP capabilities that its clients are not shown.
+    #[must_use]
+    pub fn hidden_capabilities(&self) -> &[String] {
+        &self.person.hidden
+    }
     /// SCRAM-SHA-256 keys: salt, iterations, StoredKey, ServerKey.
     #[must_use]
     pub fn scram(&self) -> (&[u8], u32, [u8; 32], [u8; 32]) {
@@ -130,6 +135,8 @@ pub struct AccountInfo {
     pub octets_max: Option<u64>,
     /// Its own limit of messages.
     pub messages_max: Option<u64>,
+    /// IMAP capabilities that its clients are not shown.
+    pub hidden_capabilities: Vec<String>,
 }
 
 /// What an address stands for.
@@ -183,5 +190,6 @@ pub(super) fn info(id: AccountId, person: &Person) -> AccountInfo {
         disabled: person.disabled,
         octets_max: person.octets_max,
         messages_max: person.messages_max,
+        hidden_capabilities: person.hidden.clone(),
     }
 }

@@ -10,6 +10,11 @@ use bytes::Bytes;
 use mail::{AccountId, Address};
 use std::sync::Arc;
 
+/// Capabilities that one account's clients are not shown.
+pub const HIDDEN_MAX: usize = 32;
+/// Octets of a capability's name.
+pub const CAPABILITY_OCTETS_MAX: usize = 64;
+
 impl Directory {
     /// As [`Self::add_account_with`]; hashes the password in this thread.
     ///
@@ -50,6 +55,7 @@ impl Directory {
             generation: u64::from_be_bytes(generation),
             password: kept,
             apps: Vec::new(),
+            hidden: Vec::new(),
         };
         let mut tries = 0;
         loop {
@@ -264,6 +270,28 @@ impl Directory {
         let (id, _) = self.edit(address, &edit).await?;
         self.shared.hot.limit(id, octets_max, messages_max);
         Ok(())
+    }
+
+    /// Says which IMAP capabilities an account's clients are not shown, e.g. `UIDONLY`.
+    ///
+    /// # Errors
+    /// [`Refused::Limit`] for more than [`HIDDEN_MAX`] or names longer than
+    /// [`CAPABILITY_OCTETS_MAX`]; [`Refused::NoSuchEntry`]; the store's.
+    pub async fn set_hidden_capabilities(
+        &self,
+        address: &Address,
+        hidden: &[String],
+    ) -> Result<(), Error> {
+        let long = |name: &String| name.is_empty() || name.len() > CAPABILITY_OCTETS_MAX;
+        if hidden.len() > HIDDEN_MAX || hidden.iter().any(long) {
+            return Err(Refused::Limit.into());
+        }
+        self.edit(address, &|person: &mut Person| {
+            person.hidden = hidden.to_vec();
+            Ok(())
+        })
+        .await
+        .map(|_| ())
     }
 
     /// Switches an account off or on.

@@ -91,6 +91,9 @@ pub(crate) fn head(
             if !matches!(session.state(), State::Selected { .. }) {
                 return Err(answer::NOT_SELECTED);
             }
+            if session.enabled().uidonly && !uid {
+                return Err(answer::UID_REQUIRED);
+            }
             writable(session)?;
             cursor.space()?;
             Some(Replaced { set: replaced_number(cursor, uid)?, uid })

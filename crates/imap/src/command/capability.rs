@@ -18,9 +18,7 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answe
 /// `CAPABILITY …`, as a response and inside a response code.
 pub(crate) fn capabilities(session: &Session) -> String {
     let options = session.options();
-    let shown = |name: &str| {
-        !options.hidden_capabilities.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
-    };
+    let shown = |name: &str| !session.is_hidden(name);
     let mut list = String::with_capacity(1_000);
     list.push_str("CAPABILITY");
     let mut add = |name: &str| {

@@ -28,6 +28,7 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answe
             "QRESYNC" => (enabled.qresync, enabled.condstore) = (true, true),
             "UTF8=ACCEPT" => enabled.utf8 = true,
             "IMAP4REV2" => enabled.rev2 = true,
+            "UIDONLY" => enabled.uidonly = true,
             "METADATA" => enabled.metadata = true,
             _ => {}
         }
@@ -37,6 +38,7 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answe
         ("QRESYNC", before.qresync, enabled.qresync),
         ("UTF8=ACCEPT", before.utf8, enabled.utf8),
         ("IMAP4rev2", before.rev2, enabled.rev2),
+        ("UIDONLY", before.uidonly, enabled.uidonly),
         ("METADATA", before.metadata, enabled.metadata),
     ];
     let news = news.into_iter().filter(|(_, was, is)| *is && !was);

@@ -276,7 +276,7 @@ mod tests {
             let (mut out, mut line) = (Outbox::default(), FetchLine::default());
             let enabled = Enabled::default();
             let mut reply = Reply { out: &mut out, line: &mut line, enabled, tag: "" };
-            let mut fetch = reply.fetch(1);
+            let mut fetch = reply.fetch(1, mail::Uid(1));
             fetch.section(&asked, None);
             fetch.end();
             let said = String::from_utf8(out.take().to_vec()).unwrap();

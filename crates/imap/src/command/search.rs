@@ -43,9 +43,13 @@ impl Program {
     /// `search-key *(SP search-key)` up to the end of the command.
     pub fn parse(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Self, Answer> {
         let left = session.options().limits.search_keys_max;
-        let mut keys = Keys { left, modseq: false, numbers: false, fuzzy: false };
+        let mut keys = Keys { left, ..Keys::default() };
         let key = keys.program(cursor)?;
         cursor.end()?;
+        // RFC 9586 §3.1.
+        if keys.sequences && session.enabled().uidonly {
+            return Err(answer::UID_REQUIRED);
+        }
         if keys.modseq {
             session.enable_condstore();
         }
@@ -131,10 +135,13 @@ pub(super) fn charset_name(cursor: &mut Cursor<'_>) -> Result<(), Answer> {
 }
 
 /// What was seen of a program.
+#[derive(Default)]
 struct Keys {
     left: usize,
     modseq: bool,
     numbers: bool,
+    /// Message numbers that the client wrote, not `$`.
+    sequences: bool,
     fuzzy: bool,
 }
 
@@ -164,6 +171,7 @@ impl Keys {
             }
             Some(b'0'..=b'9' | b'*' | b'$') => {
                 self.numbers = true;
+                self.sequences |= cursor.peek() != Some(b'$');
                 return cursor.sequence_set().map(SearchKey::Sequence);
             }
             _ => {}

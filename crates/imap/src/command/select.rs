@@ -1,7 +1,7 @@
 //! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3, RFC 7162 §3.1.8, §3.2.5).
 
 use super::{Next, mailbox_argument};
-use crate::answer::Answer;
+use crate::answer::{self, Answer};
 use crate::cursor::Cursor;
 use crate::effect::Effect;
 use crate::session::Session;
@@ -35,6 +35,11 @@ pub fn run(
     // Resynchronization parameter … is specified and the client hasn't issued "ENABLE QRESYNC"".
     if qresync.is_some() && !session.enabled().qresync {
         return Err(Answer::client_bug("ENABLE QRESYNC first"));
+    }
+    // RFC 9586 §3.2: message sequence match data are message numbers.
+    let matches = qresync.as_ref().is_some_and(|qresync| qresync.matching.is_some());
+    if matches && session.enabled().uidonly {
+        return Err(answer::UID_REQUIRED);
     }
     if condstore {
         // The HIGHESTMODSEQ that goes out is the new mailbox's.

@@ -21,8 +21,11 @@ pub struct FetchWriter<'a> {
 }
 
 impl FetchWriter<'_> {
-    /// `UID n`
+    /// `UID n`; nothing once UIDONLY is enabled: the line begins with it.
     pub fn uid(&mut self, uid: Uid) {
+        if self.enabled.uidonly {
+            return;
+        }
         self.item(b"UID ");
         decimal(self.out, uid.0.into());
     }
@@ -201,6 +204,11 @@ impl FetchWriter<'_> {
     /// Closes the line.
     pub fn end(self) {
         assert!(self.line.literal_left == 0, "fewer octets than announced");
+        if let Some(uid) = self.line.uid {
+            // There is no line without an item (RFC 9051 §9, msg-att).
+            self.out.put(b"UID ");
+            decimal(self.out, uid.0.into());
+        }
         *self.line = FetchLine::default();
         self.out.put(b")\r\n");
     }
@@ -211,6 +219,7 @@ impl FetchWriter<'_> {
             self.out.put(b" ");
         }
         self.line.spaced = true;
+        self.line.uid = None;
         self.out.put(name);
     }
 

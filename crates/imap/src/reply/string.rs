@@ -134,7 +134,14 @@ mod tests {
     use super::*;
 
     const REV1: Enabled =
-        Enabled { rev2: false, condstore: false, qresync: false, utf8: false, metadata: false };
+        Enabled {
+            rev2: false,
+            uidonly: false,
+            condstore: false,
+            qresync: false,
+            utf8: false,
+            metadata: false,
+        };
     const REV2: Enabled = Enabled { rev2: true, ..REV1 };
 
     fn text(write: impl FnOnce(&mut Outbox)) -> Vec<u8> {

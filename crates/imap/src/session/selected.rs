@@ -2,18 +2,18 @@
 //! RFC 8474 §4.2).
 
 use super::{Session, State};
-use crate::effect::Selected;
+use crate::effect::{Enabled, Selected};
 use crate::reply::{ListLine, decimal};
 
 impl Session {
     /// The untagged lines, and the state.
     pub(super) fn write_selected(&mut self, selected: &Selected) {
-        let rev2 = self.enabled.rev2;
+        let Enabled { rev2, uidonly, .. } = self.enabled;
         let mut reply = self.reply();
         reply.flags(&selected.keywords, selected.read_only);
         reply.exists(selected.exists);
         reply.recent(selected.recent);
-        if let Some(seq) = selected.first_unseen.filter(|_| !rev2) {
+        if let Some(seq) = selected.first_unseen.filter(|_| !rev2 && !uidonly) {
             self.write_number(b"* OK [UNSEEN ", seq.into(), b"] First unseen message\r\n");
         }
         // Quirks 9 and 18: always, and never 0.

@@ -97,6 +97,7 @@ impl Admin {
             | Request::AccountList
             | Request::AccountShow { .. }
             | Request::AccountDisable { .. }
+            | Request::AccountCapabilities { .. }
             | Request::QuotaSet { .. } => self.account(request).await,
             Request::MailboxList { address } => self.mailbox_list(&address).await,
             Request::Import(batch) => self.import(batch).await,
@@ -224,6 +225,20 @@ impl Admin {
                 self.review(info.id).await;
                 Ok(Reply::Done)
             }
+            Request::AccountCapabilities { address, hide, show } => {
+                let info = self.find(&address).await?;
+                let same = |one: &String, other: &String| one.eq_ignore_ascii_case(other);
+                let mut hidden = info.hidden_capabilities;
+                hidden.retain(|name| !show.iter().any(|shown| same(shown, name)));
+                for name in hide {
+                    if !hidden.iter().any(|known| same(known, &name)) {
+                        hidden.push(name);
+                    }
+                }
+                let done = directory.set_hidden_capabilities(&info.address, &hidden).await;
+                done.map_err(|e| told(e, &address))?;
+                Ok(Reply::Done)
+            }
             Request::QuotaSet { address, octets_max, messages_max } => {
                 let info = self.find(&address).await?;
                 let done = directory.set_quota(&info.address, octets_max, messages_max).await;
@@ -268,6 +283,7 @@ impl Admin {
             octets_max: quota.octets_max,
             messages_used: quota.messages_used,
             messages_max: quota.messages_max,
+            hidden_capabilities: info.hidden_capabilities,
             aliases: aliases.map(|(alias, _)| alias.to_string()).collect(),
         }))
     }

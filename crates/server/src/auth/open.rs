@@ -72,6 +72,8 @@ pub struct Session {
     pub account: Arc<account::Account>,
     /// Its main address.
     pub address: mail::Address,
+    /// IMAP capabilities that it is not shown.
+    pub hidden_capabilities: Arc<[String]>,
     /// Whether it may go on.
     pub access: Arc<Access>,
     pub(super) open: Arc<Open>,

@@ -171,8 +171,9 @@ impl Bridge for Imap {
                 let Self { context, peer, .. } = self;
                 let (answer, login) =
                     context.auth.answer(&context.accounts, peer, "imap", ask).await;
-                if login.is_some() {
-                    self.login = login;
+                if let Some(login) = login {
+                    session.hide(&login.hidden_capabilities);
+                    self.login = Some(login);
                 }
                 session.auth(answer);
             }

@@ -153,6 +153,17 @@ pub enum AccountCommand {
         /// Its address
         address: String,
     },
+    /// Hide IMAP capabilities from its clients, which misuse them, or show them again
+    Capabilities {
+        /// Its address
+        address: String,
+        /// e.g. UIDONLY
+        #[arg(long, required_unless_present = "show")]
+        hide: Vec<String>,
+        /// One that was hidden
+        #[arg(long)]
+        show: Vec<String>,
+    },
     /// Show its mailboxes
     Mailboxes {
         /// Its address
@@ -384,6 +395,9 @@ fn account(command: AccountCommand) -> Result<Request, Stop> {
         AccountCommand::Show { address } => Request::AccountShow { address },
         AccountCommand::Disable { address } => Request::AccountDisable { address, disabled: true },
         AccountCommand::Enable { address } => Request::AccountDisable { address, disabled: false },
+        AccountCommand::Capabilities { address, hide, show } => {
+            Request::AccountCapabilities { address, hide, show }
+        }
         AccountCommand::Mailboxes { address } => Request::MailboxList { address },
     })
 }

@@ -91,6 +91,9 @@ fn account(details: &AccountDetails) {
     println!("{}{}", details.address, if details.disabled { "  (disabled)" } else { "" });
     println!("  octets    {} ({})", details.octets_used, limit(details.octets_max));
     println!("  messages  {} ({})", details.messages_used, limit(details.messages_max));
+    for name in &details.hidden_capabilities {
+        println!("  hidden    {name}");
+    }
     for alias in &details.aliases {
         println!("  alias     {alias}");
     }

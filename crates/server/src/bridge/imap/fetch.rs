@@ -117,7 +117,7 @@ impl Fetching {
                         self.skip();
                         continue;
                     }
-                    let line = reply.fetch(message.row.sequence);
+                    let line = reply.fetch(message.row.sequence, message.row.uid);
                     (Open { message, item: 0, content: None, structure: None }, line)
                 }
             };

@@ -32,7 +32,7 @@ impl FlagLine {
     /// `* n FETCH (UID u FLAGS (…) MODSEQ (m))`
     pub fn write(self, session: &mut Session, row: &Row) {
         let mut reply = session.reply();
-        let mut line = reply.fetch(row.sequence);
+        let mut line = reply.fetch(row.sequence, row.uid);
         if self.uid {
             line.uid(row.uid);
         }
@@ -126,8 +126,8 @@ impl Telling {
     ) {
         // RFC 5267 §4.3.4: REMOVEFROM "MUST be sent prior to the expunge notification itself".
         selected.tell_gone(session, &messages);
-        // RFC 7162 §3.2.10: VANISHED takes the place of EXPUNGE.
-        if session.enabled().qresync {
+        // RFC 7162 §3.2.10, RFC 9586 §3.5: VANISHED takes the place of EXPUNGE.
+        if session.enabled().qresync || session.enabled().uidonly {
             let uids = uid_set(messages.iter().map(|(_, uid)| *uid));
             session.reply().vanished(false, &uids);
         } else {
