@@ -122,14 +122,20 @@ class Palomar:
 
     host = "127.0.0.1"
 
-    def __init__(self, data):
+    def __init__(self, data, settings=""):
+        """`settings`: lines of a configuration file."""
         self.data = Path(data)
+        self.settings = self.data.with_name(self.data.name + ".toml") if settings else None
+        if settings:
+            self.settings.write_text(settings)
         self.log = self.data.with_name(self.data.name + ".log")
         self.offset = free_offset()
         self.start()
 
     def start(self):
         command = [binary(), "dev", "--data", self.data, "--port-offset", str(self.offset), "--json"]
+        if self.settings:
+            command += ["--config", self.settings]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         ready = select.select([self.process.stdout], [], [], START_SECONDS_MAX)[0]
@@ -189,9 +195,9 @@ class Palomar:
         return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
-def served():
+def served(settings=""):
     folder = Path(tempfile.mkdtemp(prefix="palomar-test-"))
-    server = Palomar(folder / "data")
+    server = Palomar(folder / "data", settings)
     try:
         yield server
     finally:

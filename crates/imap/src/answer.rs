@@ -57,6 +57,7 @@ pub const AFTER_LOGIN: Answer = Answer::client_bug("Already logged in");
 pub const NOT_SELECTED: Answer = Answer::client_bug("No mailbox is selected");
 pub const UID_REQUIRED: Answer =
     Answer::bad("UIDREQUIRED", "Message numbers are not used once UIDONLY is enabled");
+pub const BATCH_TOO_SMALL: Answer = Answer::no("TOOSMALL", "Batches have at least 500 messages");
 pub const TOO_NESTED: Answer = Answer::bad("LIMIT", "Nested too deeply");
 pub const TOO_MANY: Answer = Answer::bad("LIMIT", "Too many items in one command");
 pub const LITERAL_TOO_BIG: Answer = Answer::bad("TOOBIG", "Literal is too large");
@@ -104,6 +105,9 @@ pub const fn refused(refusal: Refusal, target: bool) -> Answer {
         Refusal::UnknownCte => Answer::no("UNKNOWN-CTE", "Unknown transfer encoding"),
         Refusal::NotSaved => Answer::no("NOTSAVED", "No search result is saved"),
         Refusal::TagReuse => Answer::syntax("Tag reuse"),
+        Refusal::MessageLimit(_) => {
+            Answer::no("LIMIT", "Too many messages in one command: try fewer")
+        }
         Refusal::Empty => EMPTY_MESSAGE,
         Refusal::BadUrl => BAD_URL,
         Refusal::NoSuchMessage => Answer::no("NONEXISTENT", "No such message"),
@@ -115,9 +119,12 @@ pub const fn refused(refusal: Refusal, target: bool) -> Answer {
 /// The response code of a refusal that says a number.
 #[must_use]
 pub fn code(refusal: Refusal) -> Option<String> {
-    let Refusal::MetadataTooBig { octets_max } = refusal else { return None };
-    // RFC 5464 §4.3: "NNN is the maximum octet count that it is willing to accept".
-    Some(format!("METADATA MAXSIZE {octets_max}"))
+    match refusal {
+        // RFC 5464 §4.3: "NNN is the maximum octet count that it is willing to accept".
+        Refusal::MetadataTooBig { octets_max } => Some(format!("METADATA MAXSIZE {octets_max}")),
+        Refusal::MessageLimit(max) => Some(format!("MESSAGELIMIT {max}")),
+        _ => None,
+    }
 }
 
 /// Words for a refused login (RFC 5530 §3).

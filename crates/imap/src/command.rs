@@ -34,6 +34,7 @@ mod status;
 mod store;
 mod subscribe;
 mod thread;
+mod uidbatches;
 mod unauthenticate;
 mod unselect;
 
@@ -149,6 +150,7 @@ const TABLE: &[Row] = {
         row("STORE", ByNumber, |s, c| store::run(s, c, false)),
         row("SEARCH", ByNumber, |s, c| search::run(s, c, false)),
         row("ESEARCH", LoggedIn, esearch::run),
+        row("UIDBATCHES", Selected, uidbatches::run),
         row("CANCELUPDATE", Selected, cancelupdate::run),
         row("SORT", ByNumber, |s, c| sort::run(s, c, false)),
         row("THREAD", ByNumber, |s, c| thread::run(s, c, false)),

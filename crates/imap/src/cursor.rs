@@ -398,15 +398,14 @@ mod tests {
     use proptest::prelude::*;
     use wire::Outbox;
 
-    const REV1: Enabled =
-        Enabled {
-            rev2: false,
-            uidonly: false,
-            condstore: false,
-            qresync: false,
-            utf8: false,
-            metadata: false,
-        };
+    const REV1: Enabled = Enabled {
+        rev2: false,
+        uidonly: false,
+        condstore: false,
+        qresync: false,
+        utf8: false,
+        metadata: false,
+    };
     const MODES: [Enabled; 3] = {
         let rev1 = REV1;
         [rev1, Enabled { rev2: true, ..rev1 }, Enabled { utf8: true, ..rev1 }]

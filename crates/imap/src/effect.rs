@@ -218,6 +218,13 @@ pub enum Effect {
         /// Return options (RFC 5267 §3).
         returns: SearchReturn,
     },
+    /// UIDBATCHES (RFC 10022); answered by [`Reply::uid_batches`](crate::Reply::uid_batches).
+    UidBatches {
+        /// Messages of each batch.
+        messages: u32,
+        /// Numbers of the batches that are wanted, from the newest (1) on; all when absent.
+        wanted: Option<(u32, u32)>,
+    },
     /// CANCELUPDATE (RFC 5267 §4.3.5): tags of SEARCH and SORT commands with UPDATE. Such a command
     /// is refused with [`Refusal::TagReuse`] if its tag is that of a result kept up to date.
     CancelUpdate(Vec<String>),
@@ -282,6 +289,8 @@ pub enum Refusal {
     NotSaved,
     /// BAD: the tag is that of a result that is kept up to date (RFC 5267 §4.3).
     TagReuse,
+    /// `[MESSAGELIMIT n]` (RFC 9738 §3.2): more messages than one command may take.
+    MessageLimit(u32),
     /// A message without an octet.
     Empty,
     /// `[BADURL …]` (RFC 4469 §4.1)

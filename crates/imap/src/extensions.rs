@@ -252,6 +252,27 @@ pub const EXTENSIONS: &[Extension] = {
             &["uidonly"],
         ),
         row(
+            "UIDBATCHES",
+            &[10022],
+            AfterLogin,
+            ("batch_messages_min 500", "imap/command/uidbatches.rs, server/bridge/imap/batches.rs"),
+            &["uidbatches"],
+        ),
+        row(
+            "MESSAGELIMIT=",
+            &[9738],
+            BySession,
+            ("limits.command_messages_max, off", "server/bridge/imap/limited.rs"),
+            &["messagelimit"],
+        ),
+        row(
+            "SAVELIMIT=",
+            &[9738],
+            BySession,
+            ("limits.saved_messages_max, off", "server/bridge/imap/limited.rs"),
+            &["messagelimit"],
+        ),
+        row(
             "REPLACE",
             &[8508],
             AfterLogin,

@@ -24,6 +24,13 @@ pub struct Limits {
     pub bad_commands_max: u32,
     /// BAD and NO answers altogether before login after which the session is ended.
     pub greeting_failures_max: u32,
+    /// Messages that one command takes, MESSAGELIMIT (RFC 9738); 0 for any number, and nothing is
+    /// shown.
+    pub command_messages_max: u32,
+    /// Messages that one COPY, MOVE or APPEND makes, SAVELIMIT (RFC 9738); 0 as above.
+    pub saved_messages_max: u32,
+    /// Messages of one batch of UIDBATCHES, at least (RFC 10022: no more than 500).
+    pub batch_messages_min: u32,
     /// Messages of one APPEND (RFC 3502).
     pub append_messages_max: usize,
 }
@@ -41,6 +48,9 @@ impl Default for Limits {
             metadata_entries_max: 256,
             bad_commands_max: 20,
             greeting_failures_max: 10,
+            command_messages_max: 0,
+            saved_messages_max: 0,
+            batch_messages_min: 500,
             append_messages_max: 1_000,
         }
     }

@@ -64,6 +64,10 @@ fn options(lines: &[&str]) -> Options {
             Some(jmap) if jmap.starts_with("jmap ") => {
                 options.jmap_session_url = Some(jmap[5..].to_owned());
             }
+            Some("message-limits") => {
+                options.limits.command_messages_max = 1_000;
+                options.limits.saved_messages_max = 2;
+            }
             Some(hide) if hide.starts_with("hide ") => {
                 options.hidden_capabilities.push(hide[5..].to_owned());
             }
@@ -327,6 +331,15 @@ impl<'a> Player<'a> {
                 let line = EsearchLine { all, count, ..EsearchLine::default() };
                 reply.esearch(&line);
             }
+            "uidbatches" => {
+                let range = |part: &str| {
+                    let (newest, oldest) = part.split_once(':').unwrap_or((part, part));
+                    (Uid(newest.parse().unwrap()), Uid(oldest.parse().unwrap()))
+                };
+                let ranges: Vec<_> =
+                    rest.iter().flat_map(|text| text.split(',')).map(range).collect();
+                reply.uid_batches(&ranges);
+            }
             "preview" => {
                 let mut line = reply.fetch(number(0), Uid(number(0)));
                 line.preview(&rest[1].replace('_', " "));
@@ -463,6 +476,7 @@ fn refusal(name: &str) -> Refusal {
         "BadName" => Refusal::BadName,
         "BadUrl" => Refusal::BadUrl,
         "Empty" => Refusal::Empty,
+        "MessageLimit" => Refusal::MessageLimit(1_000),
         "NoSuchMessage" => Refusal::NoSuchMessage,
         "UseAttr" => Refusal::UseAttr,
         "OverQuota" => Refusal::OverQuota,

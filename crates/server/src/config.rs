@@ -65,6 +65,10 @@ pub struct Config {
     pub smtp_tickets: bool,
     /// Capabilities that IMAP does not show.
     pub imap_hidden_capabilities: Vec<String>,
+    /// `limits.command_messages_max`
+    pub command_messages_max: u32,
+    /// `limits.saved_messages_max`
+    pub saved_messages_max: u32,
     /// The JMAP session resource with the same mail.
     pub jmap_session_url: Option<String>,
     /// What all users read as `/shared/comment` of the server.

@@ -26,7 +26,11 @@ impl Sessions {
     #[must_use]
     pub fn new(config: &Config, context: &Arc<Context>, tls: bool) -> Self {
         let imap = ::imap::Options {
-            limits: ::imap::Limits::default(),
+            limits: ::imap::Limits {
+                command_messages_max: config.command_messages_max,
+                saved_messages_max: config.saved_messages_max,
+                ..::imap::Limits::default()
+            },
             host: config.host_name.clone(),
             tls_required: true,
             starttls: tls,

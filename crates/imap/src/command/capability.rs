@@ -32,6 +32,15 @@ pub(crate) fn capabilities(session: &Session) -> String {
         if session.jmap_shown() {
             add("JMAPACCESS");
         }
+        let limits = session.limits();
+        for (name, max) in [
+            ("MESSAGELIMIT", limits.command_messages_max),
+            ("SAVELIMIT", limits.saved_messages_max),
+        ] {
+            if max > 0 && shown(name) {
+                let _ = write!(list, " {name}={max}");
+            }
+        }
         if shown("APPENDLIMIT") {
             // Writing to a String does not fail.
             let _ = write!(list, " APPENDLIMIT={}", options.append_octets_max);

@@ -3,7 +3,7 @@
 
 use super::{Reply, decimal, mailbox_name, quoted};
 use crate::types::Window;
-use mail::{ModSeq, NumberSet};
+use mail::{ModSeq, NumberSet, Uid};
 
 /// What was found.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +93,24 @@ impl Reply<'_> {
             self.out.put(b" (MODSEQ ");
             decimal(self.out, modseq.0);
             self.out.put(b")");
+        }
+        self.out.put(b"\r\n");
+    }
+
+    /// `* UIDBATCHES (TAG "…") newest:oldest,…`, from the newest batch on (RFC 10022).
+    pub fn uid_batches(&mut self, ranges: &[(Uid, Uid)]) {
+        self.out.put(b"* UIDBATCHES (TAG ");
+        quoted(self.out, self.tag.as_bytes());
+        self.out.put(b")");
+        let mut before: &[u8] = b" ";
+        for (newest, oldest) in ranges {
+            self.out.put(before);
+            decimal(self.out, newest.0.into());
+            if newest != oldest {
+                self.out.put(b":");
+                decimal(self.out, oldest.0.into());
+            }
+            before = b",";
         }
         self.out.put(b"\r\n");
     }

@@ -133,15 +133,14 @@ pub fn mailbox_name(out: &mut Outbox, name: &str, enabled: Enabled) {
 mod tests {
     use super::*;
 
-    const REV1: Enabled =
-        Enabled {
-            rev2: false,
-            uidonly: false,
-            condstore: false,
-            qresync: false,
-            utf8: false,
-            metadata: false,
-        };
+    const REV1: Enabled = Enabled {
+        rev2: false,
+        uidonly: false,
+        condstore: false,
+        qresync: false,
+        utf8: false,
+        metadata: false,
+    };
     const REV2: Enabled = Enabled { rev2: true, ..REV1 };
 
     fn text(write: impl FnOnce(&mut Outbox)) -> Vec<u8> {

@@ -18,6 +18,9 @@ use mail::NumberSet;
 use std::collections::VecDeque;
 use wire::{Patience, Step};
 
+/// An answer with a response code of its own.
+type Coded = (Answer, Option<String>);
+
 /// An APPEND or REPLACE at hand.
 #[derive(Debug)]
 pub struct Append {
@@ -81,13 +84,13 @@ impl Session {
             }
             Some(Action::Text) => match append.literal {
                 Some(literal) if literal.octets > self.options.append_octets_max => {
-                    Err(answer::MESSAGE_TOO_BIG)
+                    Err((answer::MESSAGE_TOO_BIG, None))
                 }
                 Some(literal) => {
                     append.left = literal.octets;
                     Ok(Effect::AppendText { octets: literal.octets })
                 }
-                None => Err(Answer::syntax("Expected a literal")),
+                None => Err((Answer::syntax("Expected a literal"), None)),
             },
             Some(Action::Url(text)) => match url::parse(&text) {
                 Some(url) => {
@@ -108,33 +111,41 @@ impl Session {
                 let tag = append.tag.clone();
                 self.ask(&tag, effect, Then::MessageBegun(append));
             }
-            Err(answer) => self.refuse_append(append, answer, None),
+            Err((answer, code)) => self.refuse_append(append, answer, code),
         }
     }
 
     /// Whether another message may begin; it is counted already.
-    fn admit(&self, append: &Append) -> Result<(), Answer> {
+    fn admit(&self, append: &Append) -> Result<(), Coded> {
         if append.is_replace && append.messages > 1 {
             // RFC 8508 §4.7: "no interaction with MULTIAPPEND".
-            return Err(Answer::syntax("REPLACE takes one message"));
+            return Err((Answer::syntax("REPLACE takes one message"), None));
         }
-        if append.messages > self.options.limits.append_messages_max {
-            return Err(answer::TOO_MANY_MESSAGES);
+        let limits = &self.options.limits;
+        let saved = [limits.command_messages_max, limits.saved_messages_max];
+        if let Some(max) = saved.into_iter().filter(|max| *max > 0).min()
+            && append.messages > max as usize
+        {
+            let refusal = Refusal::MessageLimit(max);
+            return Err((answer::refused(refusal, true), answer::code(refusal)));
+        }
+        if append.messages > limits.append_messages_max {
+            return Err((answer::TOO_MANY_MESSAGES, None));
         }
         Ok(())
     }
 
     /// A message's literal was announced.
-    fn announce(&self, append: &mut Append, message: Message) -> Result<Effect, Answer> {
+    fn announce(&self, append: &mut Append, message: Message) -> Result<Effect, Coded> {
         let Some(literal) = append.literal else {
-            return Err(Answer::syntax("Expected a literal"));
+            return Err((Answer::syntax("Expected a literal"), None));
         };
         if literal.octets == 0 {
             // RFC 3502 §6.3.11: an empty literal cancels the command.
-            return Err(answer::EMPTY_MESSAGE);
+            return Err((answer::EMPTY_MESSAGE, None));
         }
         if literal.octets > self.options.append_octets_max {
-            return Err(answer::MESSAGE_TOO_BIG);
+            return Err((answer::MESSAGE_TOO_BIG, None));
         }
         append.messages += 1;
         self.admit(append)?;

@@ -5,9 +5,11 @@
 //! nothing is told before its commit is durable; message text never reaches the log.
 
 mod append;
+mod batches;
 mod context;
 mod copy;
 mod fetch;
+mod limited;
 mod list;
 mod mailbox;
 mod memory;
@@ -88,6 +90,7 @@ impl Shared {
             selected: None,
             work: None,
             append: None,
+            limited: None,
             keep_alive: None,
             server_entries: Arc::clone(&self.server_entries),
             metadata_told: None,
@@ -106,6 +109,8 @@ pub struct Imap {
     /// What streams.
     work: Option<Work>,
     append: Option<Box<Appending>>,
+    /// What the end of the command tells of messages that were left out (RFC 9738).
+    limited: Option<Box<str>>,
     /// When an idle client hears from us next; set while it idles.
     keep_alive: Option<Instant>,
     server_entries: Arc<ServerEntries>,
@@ -230,7 +235,7 @@ impl Imap {
     /// Commands that are answered by [`Session::done`].
     async fn run(&mut self, session: &mut Session, effect: Effect) -> Result<Done, Stop> {
         self.check_tag(session, &effect)?;
-        match effect {
+        match self.within_limits(session, effect)? {
             Effect::Unselect { expunge } => self.unselect(expunge).await,
             Effect::List { select, reference, patterns, returns, lsub } => {
                 let append_octets_max = self.context.accounts.options().message_octets_max;
@@ -275,6 +280,7 @@ impl Imap {
             effect @ (Effect::Search { .. } | Effect::Sort { .. } | Effect::Thread { .. }) => {
                 self.find(session, effect).await
             }
+            Effect::UidBatches { messages, wanted } => self.uid_batches(session, messages, wanted),
             Effect::CancelUpdate(tags) => {
                 self.cancel_updates(&tags);
                 Ok(Done::Ok(None))
@@ -338,8 +344,16 @@ impl Imap {
     }
 
     /// Tells the machine how an effect ended.
-    fn conclude(&self, session: &mut Session, done: Result<Done, Stop>) {
+    fn conclude(&mut self, session: &mut Session, done: Result<Done, Stop>) {
         match done {
+            Ok(Done::Ok(code)) if self.limited.is_some() => {
+                let limited = self.limited.take().map(String::from);
+                // The tagged answer has room for one code.
+                if let (Some(limited), true) = (&limited, code.is_some()) {
+                    session.reply().ok(limited, "Some messages were left out");
+                }
+                session.done(Done::Ok(code.or(limited)));
+            }
             Ok(done) => session.done(done),
             Err(Stop::Aborted) => session.break_off(),
             Err(stop) => session.done(Done::No(self.refusal(stop))),

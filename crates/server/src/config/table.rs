@@ -144,6 +144,20 @@ pub const SETTINGS: &[Setting] = &[
         connections.connections_max
     ),
     row!(
+        "limits.command_messages_max",
+        "messages",
+        "0",
+        "Messages that one IMAP command takes (MESSAGELIMIT); 0 for any number.",
+        command_messages_max
+    ),
+    row!(
+        "limits.saved_messages_max",
+        "messages",
+        "0",
+        "Messages that one COPY, MOVE or APPEND makes (SAVELIMIT); 0 for any number.",
+        saved_messages_max
+    ),
+    row!(
         "limits.connections_per_address_max",
         "connections",
         "50",
