@@ -234,8 +234,9 @@ impl Reply<'_> {
         self.out.put(b")] Still working on it\r\n");
     }
 
-    /// Opens `* seq FETCH (`, or `* uid UIDFETCH (` once UIDONLY is enabled (RFC 9586 §3.4); the line must be closed by [`FetchWriter::end`] before any other
-    /// response, though not in the same call of `perform`.
+    /// Opens `* seq FETCH (`, or `* uid UIDFETCH (` once UIDONLY is enabled (RFC 9586 §3.4); the
+    /// line must be closed by [`FetchWriter::end`] before any other response, though not in the
+    /// same call of `perform`.
     pub fn fetch(&mut self, seq: u32, uid: Uid) -> FetchWriter<'_> {
         assert!(!self.line.open, "a FETCH line is open");
         *self.line = FetchLine { open: true, ..FetchLine::default() };
