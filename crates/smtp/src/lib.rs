@@ -5,6 +5,7 @@
 //! CRLF.CRLF ends DATA, and a message with a bare CR or LF is refused (no smuggling); a message
 //! never sits whole in the machine.
 
+pub mod client;
 pub mod command;
 pub mod content;
 pub mod effect;

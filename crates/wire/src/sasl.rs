@@ -6,6 +6,7 @@
 //! in decoded. Nothing here checks a password.
 
 mod bearer;
+pub mod client;
 mod scram;
 
 use crate::auth::{Answer, Ask, Refusal, Secret};

@@ -8,7 +8,7 @@
 //! | `C& text` | as `C:`, in one packet with the line before |
 //! | `S: text` | the server says this line |
 //! | `S> text` | the server says this and ends without ending the line |
-//! | `E: effect` | the machine asks this, as `Debug` writes it |
+//! | `E: effect` | the machine asks this, as [`World::shown`] writes it |
 //! | `O: outcome` | the answer to the effect asked last; without it, what [`World`] likes |
 //! | `@ event` | `tls`, `tls 1.2` (no binding), `eof`, `timeout`, `shutdown`, `withdrawn`, `news` |
 //! | `X: step` | `StartTls`, `Compress`, `EndCompress` or `Close` |
@@ -44,6 +44,11 @@ pub trait World {
         effect: <Self::Machine as Machine>::Effect,
         outcome: Option<&str>,
     );
+
+    /// An effect as the transcript has it.
+    fn shown(&self, effect: &<Self::Machine as Machine>::Effect) -> String {
+        format!("{effect:?}")
+    }
 
     /// Whether an effect is none of the transcript's business: it is answered and not written.
     fn is_quiet(&self, _effect: &<Self::Machine as Machine>::Effect) -> bool {
@@ -182,7 +187,7 @@ impl<'a, W: World> Player<'a, W> {
             self.world.answer(&mut self.machine, effect, None);
             return;
         }
-        self.tell(&format!("E: {effect:?}"));
+        self.tell(&format!("E: {}", self.world.shown(&effect)));
         let outcome = self.next_starts(&["O: "]).then(|| self.echo());
         let outcome = outcome.and_then(|line| line.get(3..));
         self.world.answer(&mut self.machine, effect, outcome);

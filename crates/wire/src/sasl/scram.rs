@@ -163,7 +163,7 @@ impl Challenge {
 }
 
 /// HMAC-SHA-256.
-fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+pub(super) fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     // HMAC takes keys of every length: there is no error to tell.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
     mac.update(message);
