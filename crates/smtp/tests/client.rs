@@ -3,9 +3,9 @@
 //!
 //! `O:` is a message that answers `Ready` (written behind the `Done` before it), in words `from=…
 //! to=…,… content=…` and `size=`, `8bit`, `binary`, `utf8`, `requiretls`, `ret=`, `envid=`,
-//! `notify=`, `orcpt=`; in `content` `\r`, `\n` and `\s` (space) are octets. Without `O:` the client
-//! quits. Options: `lmtp`, `required`, `never` (TLS), `authenticated`, `no-chunking`, `login`,
-//! `small` (limits).
+//! `notify=`, `orcpt=`; in `content` `\r`, `\n` and `\s` (space) are octets. Without `O:` the
+//! client quits. Options: `lmtp`, `required`, `never` (TLS), `authenticated`, `no-chunking`,
+//! `login`, `small` (limits).
 //!
 //! With `TRANSCRIPTS_BLESS` set, the files are written anew.
 
