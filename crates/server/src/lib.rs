@@ -22,6 +22,7 @@ pub mod listener;
 pub mod logs;
 pub mod metrics;
 pub mod notify;
+pub mod outbound;
 pub mod pace;
 pub mod privileges;
 pub mod protocol;

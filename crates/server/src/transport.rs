@@ -31,7 +31,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
         };
         // Boxed: the handshake's future is an order of magnitude larger than an idle connection's.
         let stream = Box::pin(handshake.accept(stream)).await?;
-        let event = secured(&stream);
+        let event = secured(stream.get_ref().1);
         *self = Self::Tls(Box::new(stream));
         Ok(event)
     }
@@ -84,8 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
 }
 
 /// What a machine hears of a handshake that is done.
-fn secured<S>(stream: &TlsStream<S>) -> Event {
-    let connection = stream.get_ref().1;
+pub(crate) fn secured<T>(connection: &rustls::ConnectionCommon<T>) -> Event {
     let version = connection.protocol_version();
     let suite = connection.negotiated_cipher_suite();
     let name = |version| match version {
@@ -103,7 +102,7 @@ fn secured<S>(stream: &TlsStream<S>) -> Event {
 
 /// RFC 9266 §2: 32 octets of "EXPORTER-Channel-Binding" with an empty context. On TLS 1.2 it is
 /// unique only with the extended master secret, so it is not offered there.
-fn exporter(connection: &rustls::ServerConnection) -> Option<[u8; 32]> {
+fn exporter<T>(connection: &rustls::ConnectionCommon<T>) -> Option<[u8; 32]> {
     if connection.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
         return None;
     }

@@ -68,6 +68,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of a message that the server did not hear of, since the session had ended.
+    #[must_use]
+    pub fn untried(recipients: usize) -> Self {
+        let reply = Reply::ours((4, 4, 2), "The connection had ended before");
+        let verdict = Verdict::Untried;
+        let outcome = Outcome { verdict, phase: Phase::Ready, reply, undecided: false };
+        Self { outcomes: vec![outcome; recipients], dsn_passed: false }
+    }
+
     /// Whether the server may have the message though its last reply is missing.
     #[must_use]
     pub fn is_undecided(&self) -> bool {

@@ -180,6 +180,18 @@ impl Session {
         }
     }
 
+    /// Whether a message can be given: [`Effect::Ready`] is what comes next.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready) && !self.stopping && self.asks.is_empty()
+    }
+
+    /// Replies that are awaited.
+    #[must_use]
+    pub fn replies_due(&self) -> usize {
+        self.awaited.len()
+    }
+
     /// What the server said of itself last.
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {

@@ -1,0 +1,12 @@
+//! Sending to other servers: connections and how their certificates are judged.
+//!
+//! Which host is called, with what policy, and what follows from its answers, is decided elsewhere:
+//! nothing here looks into DNS or into the queue.
+
+pub mod connection;
+pub mod dane;
+pub mod verify;
+
+pub use connection::{Call, Connection, Content, Settings, Unreachable};
+pub use dane::Tlsa;
+pub use verify::Verifier;
