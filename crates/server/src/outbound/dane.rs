@@ -2,7 +2,7 @@
 //! RFC 7672). The records must have come with DNSSEC; that is the caller's part.
 //!
 //! Invariants: usages 0 and 1 are never used (RFC 7672 §3.1.3); with usage 3 neither names nor
-//! dates count (§3.1.1); with usage 2 both do (§3.1.2); without a usable record there is no verifier.
+//! dates count (§3.1.1); with usage 2 both do (§3.1.2); no usable record, no verifier.
 
 use super::verify::{Signatures, refused};
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
