@@ -145,7 +145,7 @@ impl Account {
         Ok(())
     }
 
-    fn draft_annotation(
+    pub(crate) fn draft_annotation(
         &self,
         draft: &mut Draft,
         mailbox: u32,

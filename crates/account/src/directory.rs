@@ -3,6 +3,7 @@
 
 mod entry;
 mod people;
+mod shared;
 mod tokens;
 
 pub use crate::password::{SCRAM_ITERATIONS, SCRAM_SALT_OCTETS};

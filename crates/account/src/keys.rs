@@ -31,6 +31,7 @@ pub(crate) mod tag {
     pub const SEALING: u8 = b'W';
     pub const EXPUNGED: u8 = b'X';
     pub const SAVED: u8 = b'Z';
+    pub const SHARING: u8 = b'a';
 }
 
 /// The longest key with numbers only: a tag, 8 and 4 octets.
@@ -208,6 +209,22 @@ pub(crate) fn all(tag: u8) -> (Bytes, Bytes) {
     (Key::new(tag, &[]).bytes(), Key::new(tag + 1, &[]).bytes())
 }
 
+/// Directory: somebody (0 for everybody) may see mailboxes of an owner.
+pub(crate) fn sharing(who: u32, owner: u32) -> Key {
+    Key::new(tag::SHARING, &[&who.to_be_bytes(), &owner.to_be_bytes()])
+}
+/// Directory: all owners that share with somebody: from, to.
+pub(crate) fn sharers(who: u32) -> (Bytes, Bytes) {
+    let to = match who.checked_add(1) {
+        Some(next) => sharing(next, 0),
+        None => Key::new(tag::SHARING + 1, &[]),
+    };
+    (sharing(who, 0).bytes(), to.bytes())
+}
+/// The owner that a whole key of sharing names.
+pub(crate) fn sharer(key: &[u8]) -> Option<u32> {
+    number(key.get(5..)?)
+}
 /// The message that a whole key of the queue names.
 pub(crate) fn queued_number(key: &[u8]) -> Option<u64> {
     key.get(1..)?.try_into().ok().map(u64::from_be_bytes)

@@ -6,6 +6,7 @@
 
 mod account;
 mod accounts;
+pub mod acl;
 mod annotate;
 mod annotation;
 mod append;
@@ -52,6 +53,7 @@ mod watch;
 
 pub use account::Account;
 pub use accounts::Accounts;
+pub use acl::{AclEntry, Who};
 pub use annotate::{Annotate, AnnotationChange, SPECIAL_USE_ENTRY};
 pub use directory::{Credentials, Directory, Recipient};
 pub use error::{Error, Refused};
