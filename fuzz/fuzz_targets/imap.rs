@@ -145,5 +145,6 @@ fn selected(read_only: bool) -> Selected {
         keywords: Vec::new(),
         mailbox_id: "M1".to_owned(),
         read_only,
+        permanent: if read_only { imap::types::Permanent::NONE } else { imap::types::Permanent::ALL },
     }
 }

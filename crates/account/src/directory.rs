@@ -85,7 +85,9 @@ impl Directory {
         let mut tries = 0;
         loop {
             let head = self.head(&mut tries).await?;
-            if self.won(head, vec![(keys::erasing(id.0).bytes(), None)]).await? {
+            let mut puts = self.unshared(id).await?;
+            puts.push((keys::erasing(id.0).bytes(), None));
+            if self.won(head, puts).await? {
                 return Ok(());
             }
         }

@@ -72,6 +72,7 @@ impl View {
             if !rows.is_empty() {
                 let mut flags = Flagging::new(&account, inner, &mut draft, change)?;
                 let many = account.shared.options.bulk_messages_min;
+                flags.allowed = self.allowed;
                 flags.bulk = (rows.len() >= many).then(Gathering::default);
                 for now in &rows {
                     flags.row(inner, &mut draft, self.mailbox, now);
@@ -139,6 +140,8 @@ impl View {
 struct Flagging {
     op: FlagOp,
     system: u8,
+    /// System flags that may be changed, and whether keywords.
+    allowed: (u8, bool),
     wanted: Vec<u32>,
     /// Keywords that those exclude.
     excluded: Vec<u32>,
@@ -178,6 +181,7 @@ impl Flagging {
         Ok(Self {
             op: change.op,
             system: change.flags.system.0 & SYSTEM_ALL,
+            allowed: (u8::MAX, true),
             wanted,
             excluded,
             sets: HashMap::new(),
@@ -211,7 +215,9 @@ impl Flagging {
             FlagOp::Add => now.system | self.system,
             FlagOp::Remove => now.system & !self.system,
         };
-        let keywords = self.keywords(inner, now.keywords);
+        let (mask, keywords_too) = self.allowed;
+        let system = now.system & !mask | system & mask;
+        let keywords = if keywords_too { self.keywords(inner, now.keywords) } else { now.keywords };
         let (uid, message) = (now.entry.uid, now.entry.message);
         let own = (system ^ now.system) & DELETED != 0;
         let shared = (system ^ now.system) & !DELETED != 0 || keywords != now.keywords;

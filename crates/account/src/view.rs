@@ -76,6 +76,8 @@ pub struct View {
     pub(crate) mailbox: u32,
     pub(crate) number: u64,
     read_only: bool,
+    /// System flags that it may change, and whether keywords.
+    pub(crate) allowed: (u8, bool),
 }
 
 impl Drop for View {
@@ -199,7 +201,8 @@ impl Account {
             inner.state.recent_moved.insert(mailbox.0);
         }
         let number = inner.watches.open(watch);
-        Ok(View { account: Arc::clone(self), mailbox: mailbox.0, number, read_only })
+        let allowed = (u8::MAX, true);
+        Ok(View { account: Arc::clone(self), mailbox: mailbox.0, number, read_only, allowed })
     }
 }
 
@@ -245,6 +248,10 @@ impl View {
     #[must_use]
     pub fn read_only(&self) -> bool {
         self.read_only
+    }
+    /// Lets [`View::store`] change these flags alone: others are left as they are (RFC 4314 §4).
+    pub const fn allow(&mut self, system: SystemFlags, keywords: bool) {
+        self.allowed = (system.0, keywords);
     }
     /// The mailbox as it is now (may be ahead of what the view was told); `None` when deleted.
     #[must_use]

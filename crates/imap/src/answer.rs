@@ -105,6 +105,7 @@ pub const fn refused(refusal: Refusal, target: bool) -> Answer {
         Refusal::UnknownCte => Answer::no("UNKNOWN-CTE", "Unknown transfer encoding"),
         Refusal::NotSaved => Answer::no("NOTSAVED", "No search result is saved"),
         Refusal::TagReuse => Answer::syntax("Tag reuse"),
+        Refusal::NoSuchIdentifier => Answer::no("NONEXISTENT", "No such identifier"),
         Refusal::MessageLimit(_) => {
             Answer::no("LIMIT", "Too many messages in one command: try fewer")
         }

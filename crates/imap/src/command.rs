@@ -1,6 +1,7 @@
 //! The table of commands: verb, states where it is allowed, handler. One command, one file; each
 //! file parses its arguments into a value and says what comes [`Next`].
 
+mod acl;
 mod append;
 mod authenticate;
 mod cancelupdate;
@@ -183,6 +184,11 @@ const TABLE: &[Row] = {
         row("GETMETADATA", LoggedIn, metadata::run_get),
         row("SETMETADATA", LoggedIn, metadata::run_set),
         row("GETJMAPACCESS", LoggedIn, getjmapaccess::run),
+        row("MYRIGHTS", LoggedIn, acl::run_my),
+        row("GETACL", LoggedIn, acl::run_get),
+        row("SETACL", LoggedIn, acl::run_set),
+        row("DELETEACL", LoggedIn, acl::run_delete),
+        row("LISTRIGHTS", LoggedIn, acl::run_list),
         row("GETQUOTAROOT", LoggedIn, quota::run_quota_root),
         row("GETQUOTA", LoggedIn, quota::run_quota),
         row("SETQUOTA", LoggedIn, quota::run_set_quota),

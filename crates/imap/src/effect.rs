@@ -6,12 +6,12 @@
 //! until the bridge says that they are done ([`Done`]).
 
 use crate::types::{
-    AppendOptions, FetchItem, FetchModifiers, ListReturn, ListSelect, MailboxFilter, MessageUrl,
-    MetadataQuery, QResync, Replaced, SearchKey, SearchReturn, SequenceSet, SortKey, StatusItem,
-    StoreOp, ThreadAlgorithm,
+    AclQuery, AppendOptions, FetchItem, FetchModifiers, ListReturn, ListSelect, MailboxFilter,
+    MessageUrl, MetadataQuery, Permanent, QResync, Replaced, RightsOp, SearchKey, SearchReturn,
+    SequenceSet, SortKey, StatusItem, StoreOp, ThreadAlgorithm,
 };
 use bytes::Bytes;
-use mail::{EntryName, Flags, ModSeq, Uid, UidValidity};
+use mail::{EntryName, Flags, ModSeq, Rights, Uid, UidValidity};
 
 /// What a session enabled; the bridge shapes what it says by it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -218,6 +218,24 @@ pub enum Effect {
         /// Return options (RFC 5267 §3).
         returns: SearchReturn,
     },
+    /// GETACL, LISTRIGHTS or MYRIGHTS (RFC 4314).
+    Acl {
+        /// The mailbox.
+        mailbox: String,
+        /// What of its list.
+        query: AclQuery,
+    },
+    /// SETACL or DELETEACL.
+    SetAcl {
+        /// The mailbox.
+        mailbox: String,
+        /// Whom the rights are for; `-` before it takes them away.
+        identifier: String,
+        /// What to do with them.
+        op: RightsOp,
+        /// The rights.
+        rights: Rights,
+    },
     /// UIDBATCHES (RFC 10022); answered by [`Reply::uid_batches`](crate::Reply::uid_batches).
     UidBatches {
         /// Messages of each batch.
@@ -289,6 +307,8 @@ pub enum Refusal {
     NotSaved,
     /// BAD: the tag is that of a result that is kept up to date (RFC 5267 §4.3).
     TagReuse,
+    /// The identifier of a list of rights names nobody (RFC 4314).
+    NoSuchIdentifier,
     /// `[MESSAGELIMIT n]` (RFC 9738 §3.2): more messages than one command may take.
     MessageLimit(u32),
     /// A message without an octet.
@@ -349,4 +369,6 @@ pub struct Selected {
     pub mailbox_id: String,
     /// Selected read-only.
     pub read_only: bool,
+    /// Flags that may be changed.
+    pub permanent: Permanent,
 }

@@ -242,6 +242,18 @@ pub const EXTENSIONS: &[Extension] = {
             &["append"],
         ),
         row(
+            "ACL",
+            &[4314],
+            AfterLogin,
+            (
+                "ACL_ENTRIES_MAX 1,000 a mailbox",
+                "imap/command/acl.rs, server/bridge/imap/acl.rs, server/bridge/imap/place.rs",
+            ),
+            &["acl"],
+        ),
+        row("RIGHTS=kxte", &[4314], AfterLogin, ("", "mail/rights.rs"), &["acl"]),
+        row("LIST-MYRIGHTS", &[8440], AfterLogin, ("", "server/bridge/imap/list.rs"), &["acl"]),
+        row(
             "UIDONLY",
             &[9586],
             AfterLogin,

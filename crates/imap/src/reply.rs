@@ -6,6 +6,7 @@
 //! here allocates per line and nothing formats through `fmt`: FETCH of a large mailbox is the hot
 //! path of the whole server.
 
+mod acl;
 mod fetch;
 mod metadata;
 mod search;
@@ -17,7 +18,7 @@ pub use fetch::FetchWriter;
 pub use search::{ContextUpdate, EsearchLine, Found, ThreadMark};
 
 use crate::effect::Enabled;
-use crate::types::StatusItem;
+use crate::types::{Permanent, StatusItem};
 use mail::{Keyword, NumberSet, SystemFlags, Uid};
 use wire::Outbox;
 
@@ -118,16 +119,22 @@ impl Reply<'_> {
 
     /// `* FLAGS (…)` and `* OK [PERMANENTFLAGS (…)]` (RFC 9051 §7.3.5, §7.1), as in SELECT and
     /// again when a new keyword came up.
-    pub fn flags(&mut self, keywords: &[Keyword], read_only: bool) {
+    pub fn flags(&mut self, keywords: &[Keyword], permanent: Permanent) {
         self.out.put(b"* FLAGS (");
         self.flag_names(keywords);
         self.out.put(b")\r\n* OK [PERMANENTFLAGS (");
-        if read_only {
+        if permanent == Permanent::NONE {
             self.out.put(b")] Mailbox is read-only\r\n");
-        } else {
-            self.flag_names(keywords);
-            self.out.put(b" \\*)] Flags are kept\r\n");
+            return;
         }
+        let kept = if permanent.keywords { keywords } else { &[] };
+        self.flag_names_of(permanent.system, kept);
+        match (permanent.keywords, permanent.system == SystemFlags::NONE) {
+            (false, _) => {}
+            (true, true) if kept.is_empty() => self.out.put(b"\\*"),
+            (true, _) => self.out.put(b" \\*"),
+        }
+        self.out.put(b")] Flags are kept\r\n");
     }
 
     /// `* OK [code] text`: what belongs before the tagged answer, as COPYUID of a MOVE
@@ -291,15 +298,20 @@ impl Reply<'_> {
     }
 
     fn flag_names(&mut self, keywords: &[Keyword]) {
-        for (at, (name, _)) in SystemFlags::NAMES.iter().enumerate() {
-            if at > 0 {
-                self.out.put(b" ");
-            }
+        self.flag_names_of(Permanent::ALL.system, keywords);
+    }
+
+    fn flag_names_of(&mut self, system: SystemFlags, keywords: &[Keyword]) {
+        let mut space: &[u8] = b"";
+        for (name, _) in SystemFlags::NAMES.iter().filter(|(_, flag)| system.contains(*flag)) {
+            self.out.put(space);
             self.out.put(name.as_bytes());
+            space = b" ";
         }
         for keyword in keywords {
-            self.out.put(b" ");
+            self.out.put(space);
             self.out.put(keyword.as_str().as_bytes());
+            space = b" ";
         }
     }
 

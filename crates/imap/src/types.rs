@@ -1,6 +1,6 @@
 //! What commands are made of.
 
-use mail::{Depth, EntryName, Flags, Keyword, ModSeq, NumberSet, UidValidity};
+use mail::{Depth, EntryName, Flags, Keyword, ModSeq, NumberSet, SystemFlags, UidValidity};
 
 /// The hierarchy separator of mailbox names.
 pub const SEPARATOR: char = '/';
@@ -338,6 +338,8 @@ pub struct ListReturn {
     pub status: Option<Vec<StatusItem>>,
     /// Annotations (RFC 9590).
     pub metadata: Option<Vec<EntryName>>,
+    /// `MYRIGHTS` (RFC 8440)
+    pub my_rights: bool,
 }
 
 /// STATUS items.
@@ -403,6 +405,44 @@ pub struct QResync {
     pub known: Option<SequenceSet>,
     /// (sequence numbers, Uids) that it remembers as pairs.
     pub matching: Option<(SequenceSet, SequenceSet)>,
+}
+
+/// What of a list of rights is asked for (RFC 4314).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AclQuery {
+    /// GETACL
+    All,
+    /// LISTRIGHTS: what may be given to this identifier.
+    Grantable(String),
+    /// MYRIGHTS
+    Own,
+}
+
+/// What SETACL does with rights.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RightsOp {
+    /// These and no others.
+    Replace,
+    /// `+`
+    Add,
+    /// `-`
+    Remove,
+}
+
+/// Flags that a client may change in the selected mailbox, for PERMANENTFLAGS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Permanent {
+    /// System flags.
+    pub system: SystemFlags,
+    /// Keywords, new ones too.
+    pub keywords: bool,
+}
+
+impl Permanent {
+    /// None of them.
+    pub const NONE: Self = Self { system: SystemFlags::NONE, keywords: false };
+    /// All of them.
+    pub const ALL: Self = Self { system: SystemFlags(u8::MAX), keywords: true };
 }
 
 /// A message of ours, or a part of it, as a URL names it (RFC 5092 §7, RFC 4469 §3).

@@ -62,6 +62,7 @@ impl Talk {
                 keywords: Vec::new(),
                 mailbox_id: "M1".to_owned(),
                 read_only: *read_only,
+                permanent: imap::types::Permanent::ALL,
             })),
             Effect::Id(_) | Effect::Idle(_) | Effect::AppendAbort => {}
             _ => self.session.done(Done::Ok(None)),

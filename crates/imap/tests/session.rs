@@ -42,6 +42,7 @@ fn answer(session: &mut Session, effect: &Effect) {
                 keywords: Vec::new(),
                 mailbox_id: "M1".to_owned(),
                 read_only: false,
+                permanent: imap::types::Permanent::ALL,
             }));
             if qresync.is_some() {
                 session.done(Done::Ok(None));

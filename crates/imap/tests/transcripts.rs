@@ -30,7 +30,7 @@ use imap::{
     ContextUpdate, EsearchLine, Found, Limits, ListLine, Options, QuotaResource, Session,
     StatusValue, ThreadMark,
 };
-use mail::{Keyword, ModSeq, NumberSet, SystemFlags, Uid, UidValidity};
+use mail::{Keyword, ModSeq, NumberSet, Rights, SystemFlags, Uid, UidValidity};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -320,7 +320,7 @@ impl<'a> Player<'a> {
             "vanished-earlier" => reply.vanished(true, &set(rest[0])),
             "flags" => {
                 let keywords: Vec<_> = rest.iter().map(|k| Keyword::parse(k).unwrap()).collect();
-                reply.flags(&keywords, false);
+                reply.flags(&keywords, imap::types::Permanent::ALL);
             }
             "search" => reply.search(set(rest[0]).iter(), None),
             "search-modseq" => reply.search(set(rest[0]).iter(), Some(ModSeq(9))),
@@ -422,6 +422,15 @@ impl<'a> Player<'a> {
             "metadata-changed" => {
                 reply.metadata_changed(if rest[0] == "server" { "" } else { rest[0] }, &rest[1..]);
             }
+            "acl" => {
+                let entries: Vec<_> =
+                    rest[1..].chunks(2).map(|pair| (pair[0].to_owned(), rights(pair[1]))).collect();
+                reply.acl(rest[0], &entries);
+            }
+            "listrights" => {
+                reply.list_rights(rest[0], rest[1], (rights(rest[2]), rights(rest[3])));
+            }
+            "myrights" => reply.my_rights(rest[0], rights(rest[1])),
             "quotaroot" => reply.quota_root(rest[0], &["User quota"]),
             "fetch-uid" => {
                 let mut fetch = reply.fetch(number(0), Uid(number(1)));
@@ -450,6 +459,10 @@ const SERVER_KEY: [u8; 32] = [
     116, 249, 85, 14, 191, 226, 21, 9, 113, 183, 176,
 ];
 
+fn rights(letters: &str) -> Rights {
+    Rights::parse(letters.trim_matches('"')).unwrap()
+}
+
 fn set(text: &str) -> NumberSet {
     NumberSet::of_numbers(text.split(',').filter(|n| !n.is_empty()).map(|n| n.parse().unwrap()))
 }
@@ -466,6 +479,11 @@ fn selected(read_only: bool) -> Selected {
         keywords: vec![Keyword::parse("$Junk").unwrap()],
         mailbox_id: "M1".to_owned(),
         read_only,
+        permanent: if read_only {
+            imap::types::Permanent::NONE
+        } else {
+            imap::types::Permanent::ALL
+        },
     }
 }
 
@@ -476,6 +494,7 @@ fn refusal(name: &str) -> Refusal {
         "BadName" => Refusal::BadName,
         "BadUrl" => Refusal::BadUrl,
         "Empty" => Refusal::Empty,
+        "NoSuchIdentifier" => Refusal::NoSuchIdentifier,
         "MessageLimit" => Refusal::MessageLimit(1_000),
         "NoSuchMessage" => Refusal::NoSuchMessage,
         "UseAttr" => Refusal::UseAttr,

@@ -79,6 +79,12 @@ impl Rights {
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
+    /// Letters without the obsolete ones.
+    #[must_use]
+    pub fn letters(self) -> String {
+        let all = Self::LETTERS.iter().zip(0..);
+        all.filter(|(_, at)| self.0 & 1 << at != 0).map(|(letter, _)| *letter).collect()
+    }
     /// Each of these alone.
     pub fn each(self) -> impl Iterator<Item = Self> {
         (0..Self::LETTERS.len()).map(|at| Self(1 << at)).filter(move |one| self.has(*one))
@@ -89,11 +95,7 @@ impl std::fmt::Display for Rights {
     /// Letters; with `c` and `d` where all, and any, of what they stand for is there (§2.1.1:
     /// "d" is returned when any of e, t, x is; "c" when k is).
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (letter, at) in Self::LETTERS.iter().zip(0..) {
-            if self.0 & 1 << at != 0 {
-                write!(f, "{letter}")?;
-            }
-        }
+        f.write_str(&self.letters())?;
         if self.has(Self::CREATE) {
             f.write_str("c")?;
         }

@@ -3,7 +3,11 @@
 //! way back, and taken away before it.
 
 use super::{DIRECTORY, Directory};
-use crate::{Error, acl::Who, keys};
+use crate::{
+    Error,
+    acl::Who,
+    keys::{self, tag},
+};
 use bytes::Bytes;
 use mail::AccountId;
 
@@ -44,6 +48,14 @@ impl Directory {
                 return Ok(());
             }
         }
+    }
+
+    /// What takes an account out of all that is shared.
+    pub(super) async fn unshared(&self, id: AccountId) -> Result<super::Puts, Error> {
+        let all = self.all(tag::SHARING).await?;
+        let pairs = all.iter().filter_map(|(key, _)| keys::pair(key));
+        let about = pairs.filter(|(who, owner)| *who == id.0 || *owner == id.0);
+        Ok(about.map(|(who, owner)| (keys::sharing(who, owner).bytes(), None)).collect())
     }
 
     /// The address of an account; `None` when there is none.

@@ -127,6 +127,8 @@ fn return_options(session: &Session, cursor: &mut Cursor<'_>) -> Result<ListRetu
                 cursor.space()?;
                 returns.status = Some(status::items(cursor)?);
             }
+            // RFC 8440: `return-option =/ "MYRIGHTS"`
+            "MYRIGHTS" => returns.my_rights = true,
             // RFC 9590: `return-option =/ "METADATA" SP entries`
             "METADATA" => {
                 cursor.space()?;

@@ -28,7 +28,7 @@ impl Reply<'_> {
 
     /// `* NAMESPACE …` (RFC 9051 §7.3.2): one personal namespace, without prefix.
     pub(crate) fn namespace(&mut self) {
-        self.out.put(b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+        self.out.put(b"* NAMESPACE ((\"\" \"/\")) ((\"Other Users/\" \"/\")) NIL\r\n");
     }
 
     /// `* JMAPACCESS "url"` (RFC 9698 §4)

@@ -10,7 +10,7 @@ impl Session {
     pub(super) fn write_selected(&mut self, selected: &Selected) {
         let Enabled { rev2, uidonly, .. } = self.enabled;
         let mut reply = self.reply();
-        reply.flags(&selected.keywords, selected.read_only);
+        reply.flags(&selected.keywords, selected.permanent);
         reply.exists(selected.exists);
         reply.recent(selected.recent);
         if let Some(seq) = selected.first_unseen.filter(|_| !rev2 && !uidonly) {

@@ -4,6 +4,7 @@
 //! and is kept in one boxed state between them, so an idle session costs little more than its view;
 //! nothing is told before its commit is durable; message text never reaches the log.
 
+mod acl;
 mod append;
 mod batches;
 mod context;
@@ -17,6 +18,7 @@ mod metadata;
 mod multisearch;
 mod page;
 mod pattern;
+mod place;
 mod query;
 mod refusal;
 mod reopen;
@@ -38,7 +40,7 @@ use append::Appending;
 use imap::{
     Options, Session,
     effect::{Done, Effect, Refusal},
-    types::SequenceSet,
+    types::{Permanent, SequenceSet},
 };
 use mail::{ModSeq, NumberSet, Uid};
 use memory::Memory;
@@ -125,6 +127,10 @@ struct Selected {
     saved: NumberSet,
     /// Keywords that the client was told of in FLAGS.
     keywords_told: usize,
+    /// Whose the mailbox is, if another's.
+    foreign: Option<mail::AccountId>,
+    /// Flags that it was told that it may change.
+    permanent: Permanent,
     /// Of all commits up to this one the client knows all.
     told: ModSeq,
     /// Results of searches that are kept up to date.
@@ -161,7 +167,7 @@ impl Selected {
         let keywords = self.view.keywords();
         if keywords.len() > self.keywords_told {
             self.keywords_told = keywords.len();
-            session.reply().flags(&keywords, self.view.read_only());
+            session.reply().flags(&keywords, self.permanent);
         }
     }
 }
@@ -235,13 +241,15 @@ impl Imap {
     /// Commands that are answered by [`Session::done`].
     async fn run(&mut self, session: &mut Session, effect: Effect) -> Result<Done, Stop> {
         self.check_tag(session, &effect)?;
+        self.check_rights(&effect).await?;
         match self.within_limits(session, effect)? {
             Effect::Unselect { expunge } => self.unselect(expunge).await,
             Effect::List { select, reference, patterns, returns, lsub } => {
                 let append_octets_max = self.context.accounts.options().message_octets_max;
                 let asked =
                     list::Asked { select, reference, patterns, returns, lsub, append_octets_max };
-                let listing = list::Listing::new(self.account()?, asked);
+                let shared = self.shared_mailboxes().await?;
+                let listing = list::Listing::new((self.account()?, shared), asked);
                 self.begin(session, Work::List(Box::new(listing))).await
             }
             Effect::Status { mailbox, items } => self.status(session, &mailbox, &items).await,
@@ -249,7 +257,7 @@ impl Imap {
             Effect::Delete { mailbox } => self.delete(&mailbox).await,
             Effect::Rename { from, to } => self.rename(session, &from, &to).await,
             Effect::Subscribe { mailbox, wanted } => self.subscribe(&mailbox, wanted).await,
-            Effect::Quota { mailbox } => self.quota(session, mailbox.as_deref()),
+            Effect::Quota { mailbox } => self.quota(session, mailbox.as_deref()).await,
             Effect::GetMetadata { mailbox, query } => self.metadata(session, mailbox, &query).await,
             Effect::SetMetadata { mailbox, entries } => {
                 self.set_metadata(mailbox.as_deref(), entries).await
@@ -279,6 +287,9 @@ impl Imap {
             Effect::Expunge { uids } => self.expunge(session, uids.as_ref()).await,
             effect @ (Effect::Search { .. } | Effect::Sort { .. } | Effect::Thread { .. }) => {
                 self.find(session, effect).await
+            }
+            effect @ (Effect::Acl { .. } | Effect::SetAcl { .. }) => {
+                self.rights(session, effect).await
             }
             Effect::UidBatches { messages, wanted } => self.uid_batches(session, messages, wanted),
             Effect::CancelUpdate(tags) => {
@@ -416,6 +427,14 @@ fn thread_id(id: mail::ThreadId) -> String {
 
 fn mailbox_id(id: mail::MailboxId) -> String {
     format!("F{id}")
+}
+
+/// An id of another account's: RFC 8474 §4: ids of different things the user sees must differ.
+fn foreign_id(id: String, owner: Option<mail::AccountId>) -> String {
+    match owner {
+        Some(owner) => format!("{id}-{owner}"),
+        None => id,
+    }
 }
 
 /// The number of an id as it was written, if it is one of ours.

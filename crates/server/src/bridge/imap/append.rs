@@ -5,18 +5,20 @@
 //! client is told to send; nothing is allocated for octets that were announced and did not come.
 
 use super::{
-    Imap, mailbox,
+    Imap,
     memory::Room,
+    place::permanent,
     refusal::Stop,
     section::{Found, Source},
+    uid_set,
 };
 use account::{Account, NewMessage, Record};
 use bytes::{Bytes, BytesMut};
 use imap::{
     effect::{Appended, Done, Refusal},
-    types::{AppendOptions, FetchItem, MessageUrl, Replaced, Section, SectionText},
+    types::{AppendOptions, FetchItem, MessageUrl, Permanent, Replaced, Section, SectionText},
 };
-use mail::{MailboxId, Uid};
+use mail::{MailboxId, Rights, SystemFlags, Uid};
 use std::sync::Arc;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
@@ -25,7 +27,10 @@ const LARGE_OCTETS: u64 = 1 << 20;
 
 /// Messages on their way in.
 pub(super) struct Appending {
+    account: Arc<Account>,
     mailbox: MailboxId,
+    /// Flags that the user may set there.
+    permanent: Permanent,
     whole: Vec<NewMessage>,
     /// Octets of all that was begun.
     announced: u64,
@@ -74,7 +79,12 @@ impl Body {
 impl Appending {
     /// The message at hand is complete.
     fn finish(&mut self) -> Result<(), Refusal> {
-        let AppendOptions { flags, internal_date } = std::mem::take(&mut self.options);
+        let AppendOptions { mut flags, internal_date } = std::mem::take(&mut self.options);
+        // RFC 4314 §4: flags without their right are left out.
+        flags.system = SystemFlags(flags.system.0 & self.permanent.system.0);
+        if !self.permanent.keywords {
+            flags.keywords.clear();
+        }
         let octets = self.body.take();
         if octets.is_empty() {
             // Only parts can be so empty: APPEND with an empty literal was refused before.
@@ -95,10 +105,14 @@ impl Imap {
         options: AppendOptions,
         (octets, replaces): (u64, Option<Replaced>),
     ) -> Result<Done, Stop> {
-        let name = mailbox::name(mailbox)?;
-        let info = self.account()?.mailbox(&name).ok_or(Refusal::NoSuchMailbox)?;
+        let place = self.place(mailbox).await?;
+        let info = place.existing(Rights::INSERT)?;
         let replaces = match replaces {
             Some(replaced) => {
+                let needed = Rights::READ.and(Rights::DELETE_MESSAGES).and(Rights::EXPUNGE);
+                if !self.selected_rights().await?.has(needed) {
+                    return Err(Refusal::NoPermission.into());
+                }
                 let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;
                 let (set, numbers) = selected.resolve(&replaced.set, replaced.uid);
                 Some(selected.view.one(&set, numbers)?)
@@ -106,7 +120,7 @@ impl Imap {
             None => self.append.as_ref().and_then(|append| append.replaces),
         };
         let announced = self.append.as_ref().map_or(0, |append| append.announced) + octets;
-        self.admit(octets, announced, replaces)?;
+        self.admit(&place.account, (octets, announced), replaces)?;
         let room = self.memory.reserve(octets).await?;
         match self.append.as_deref_mut() {
             Some(append) => {
@@ -118,6 +132,8 @@ impl Imap {
             }
             None => {
                 self.append = Some(Box::new(Appending {
+                    permanent: permanent(place.rights),
+                    account: place.account,
                     mailbox: info.id,
                     whole: Vec::new(),
                     announced,
@@ -133,12 +149,17 @@ impl Imap {
     }
 
     /// Whether a message of so many octets may come, in a command of so many.
-    fn admit(&self, octets: u64, announced: u64, replaces: Option<Uid>) -> Result<(), Stop> {
-        if let Some(uid) = replaces {
-            let selected = self.selected.as_deref().ok_or(Refusal::Bug)?;
+    fn admit(
+        &self,
+        account: &Account,
+        (octets, announced): (u64, u64),
+        replaces: Option<Uid>,
+    ) -> Result<(), Stop> {
+        let selected = self.selected.as_deref();
+        let same = selected.filter(|selected| selected.view.account().id() == account.id());
+        if let (Some(uid), Some(selected)) = (replaces, same) {
             return Ok(selected.view.room_for_replacement(uid, octets)?);
         }
-        let account = self.account()?;
         // Of the message alone first: what is too big is never over quota alone.
         account.room_for(octets)?;
         if announced > octets {
@@ -155,7 +176,7 @@ impl Imap {
     async fn append_more(&mut self, octets: u64) -> Result<(), Stop> {
         let append = self.append.as_deref().ok_or(Refusal::Bug)?;
         let (of_message, of_all) = (append.octets + octets, append.announced + octets);
-        self.admit(of_message, of_all, append.replaces)?;
+        self.admit(&append.account, (of_message, of_all), append.replaces)?;
         let room = self.memory.reserve(octets).await?;
         let append = self.append.as_deref_mut().ok_or(Refusal::Bug)?;
         append.room.join(room);
@@ -171,8 +192,7 @@ impl Imap {
 
     /// A part of the message is what a URL names: a message of ours or a section of it.
     pub(super) async fn append_url(&mut self, url: MessageUrl) -> Result<Done, Stop> {
-        let account = Arc::clone(self.account()?);
-        let record = self.named(&account, &url).await?;
+        let (account, record) = self.named(&url).await?;
         let memory = self.memory.clone();
         let source = Source { account: &account, record: &record, body: None, memory: &memory };
         let whole = Section { part: Vec::new(), text: SectionText::Whole };
@@ -192,13 +212,19 @@ impl Imap {
     }
 
     /// The message that a URL names.
-    async fn named(&self, account: &Account, url: &MessageUrl) -> Result<Record, Stop> {
-        let mailbox = match (&url.mailbox, self.selected.as_deref()) {
-            (None, Some(selected)) => selected.view.mailbox(),
+    async fn named(&self, url: &MessageUrl) -> Result<(Arc<Account>, Record), Stop> {
+        let (account, mailbox) = match (&url.mailbox, self.selected.as_deref()) {
             (None, None) => return Err(Refusal::BadUrl.into()),
+            (None, Some(selected)) => {
+                if !self.selected_rights().await?.has(Rights::READ) {
+                    return Err(Refusal::BadUrl.into());
+                }
+                (Arc::clone(selected.view.account()), selected.view.mailbox())
+            }
             (Some(name), _) => {
-                let name = mailbox::name(name).map_err(|_| Refusal::BadUrl)?;
-                account.mailbox(&name).ok_or(Refusal::BadUrl)?.id
+                let place = self.place(name).await.map_err(|_| Refusal::BadUrl)?;
+                let info = place.existing(Rights::READ).map_err(|_| Refusal::BadUrl)?;
+                (place.account, info.id)
             }
         };
         let info = account.mailbox_by_id(mailbox).ok_or(Refusal::BadUrl)?;
@@ -207,7 +233,7 @@ impl Imap {
         }
         let message = account.message_of(mailbox, Uid(url.uid)).ok_or(Refusal::BadUrl)?;
         let found = account.records(&[message]).await?.pop().flatten();
-        Ok(found.ok_or(Refusal::BadUrl)?)
+        Ok((account, found.ok_or(Refusal::BadUrl)?))
     }
 
     pub(super) fn append_data(&mut self, octets: Bytes) -> Result<Done, Stop> {
@@ -220,34 +246,45 @@ impl Imap {
     pub(super) async fn append_end(&mut self) -> Result<Appended, Stop> {
         let mut append = self.append.take().ok_or(Refusal::Bug)?;
         append.finish()?;
-        let Appending { mailbox, mut whole, room, announced, replaces, .. } = *append;
-        let appended = if let Some(uid) = replaces {
-            let selected = self.selected.as_deref().ok_or(Refusal::Bug)?;
-            let message = whole.pop().ok_or(Refusal::Bug)?;
-            selected.view.replace(uid, mailbox, message).await
-        } else {
-            self.append_all(mailbox, whole, announced).await?
+        let Appending { account, mailbox, mut whole, room, announced, replaces, .. } = *append;
+        let appended = match (replaces, self.selected.as_deref_mut()) {
+            (Some(_), None) => return Err(Refusal::Bug.into()),
+            (Some(uid), Some(selected)) if selected.view.account().id() == account.id() => {
+                let message = whole.pop().ok_or(Refusal::Bug)?;
+                selected.view.replace(uid, mailbox, message).await
+            }
+            // Two accounts have no commit in common: the new message is there before the old one
+            // goes.
+            (Some(uid), Some(selected)) => {
+                match append_all(account, mailbox, (whole, announced)).await {
+                    Ok(appended) => {
+                        selected.view.erase(&uid_set([uid])).await?;
+                        Ok(appended)
+                    }
+                    error => error,
+                }
+            }
+            (None, _) => append_all(account, mailbox, (whole, announced)).await,
         };
         drop(room);
         let appended = appended?;
         let highest_modseq = replaces.map(|_| appended.modseq);
         Ok(Appended { uid_validity: appended.uid_validity, uids: appended.uids, highest_modseq })
     }
+}
 
-    async fn append_all(
-        &self,
-        mailbox: MailboxId,
-        whole: Vec<NewMessage>,
-        octets: u64,
-    ) -> Result<Result<account::Appended, account::Error>, Stop> {
-        let account = Arc::clone(self.account()?);
-        if octets < LARGE_OCTETS {
-            return Ok(account.append(mailbox, whole).await);
-        }
-        let handle = Handle::current();
-        let work = move || handle.block_on(account.append(mailbox, whole));
-        let done = spawn_blocking(work).await;
-        // A thread that panicked is our mistake, and is told as one.
-        Ok(done.unwrap_or_else(|error| Err(account::Error::Damaged(error.to_string()))))
+/// One commit of so many octets.
+pub(super) async fn append_all(
+    account: Arc<Account>,
+    mailbox: MailboxId,
+    (whole, octets): (Vec<NewMessage>, u64),
+) -> Result<account::Appended, account::Error> {
+    if octets < LARGE_OCTETS {
+        return account.append(mailbox, whole).await;
     }
+    let handle = Handle::current();
+    let work = move || handle.block_on(account.append(mailbox, whole));
+    let done = spawn_blocking(work).await;
+    // A thread that panicked is our mistake, and is told as one.
+    done.unwrap_or_else(|error| Err(account::Error::Damaged(error.to_string())))
 }

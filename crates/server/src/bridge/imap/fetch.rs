@@ -5,7 +5,7 @@
 //! a line that tells of it; one message that cannot be read does not stop the others.
 
 use super::{
-    PIECE_OCTETS, Selected, email_id,
+    PIECE_OCTETS, Selected, email_id, foreign_id,
     memory::Memory,
     page::{Message, Needs, Pages},
     refusal::{self, Stop},
@@ -19,7 +19,7 @@ use imap::{
     effect::{Done, Refusal},
     types::{FetchItem, FetchModifiers, SequenceSet},
 };
-use mail::{EnvelopeRef, Structure, StructureRef};
+use mail::{AccountId, EnvelopeRef, Structure, StructureRef};
 use std::sync::Arc;
 
 /// The command.
@@ -38,6 +38,8 @@ pub(super) struct Fetching {
     pages: Pages,
     page: std::vec::IntoIter<Message>,
     open: Option<Open>,
+    /// Whose the messages are, if another's.
+    foreign: Option<AccountId>,
     /// What went wrong with some message.
     refusal: Option<Refusal>,
 }
@@ -87,6 +89,7 @@ impl Fetching {
             pages: Pages::new(chosen, changed_since, needs),
             page: Vec::new().into_iter(),
             open: None,
+            foreign: selected.foreign,
             refusal: None,
         })
     }
@@ -151,7 +154,7 @@ impl Fetching {
         (account, memory): (&Arc<Account>, &Memory),
     ) -> Result<bool, account::Error> {
         while let Some(item) = self.items.get(open.item) {
-            if open.content.is_none() && write_plain(line, item, &open.message) {
+            if open.content.is_none() && write_plain(line, item, (&open.message, self.foreign)) {
                 open.item += 1;
                 continue;
             }
@@ -224,7 +227,11 @@ fn announce(line: &mut FetchWriter<'_>, item: &FetchItem, found: Found) -> Optio
 }
 
 /// Writes an item that needs no body. Whether it was one.
-fn write_plain(line: &mut FetchWriter<'_>, item: &FetchItem, message: &Message) -> bool {
+fn write_plain(
+    line: &mut FetchWriter<'_>,
+    item: &FetchItem,
+    (message, foreign): (&Message, Option<AccountId>),
+) -> bool {
     let row = &message.row;
     match item {
         FetchItem::Uid => line.uid(row.uid),
@@ -236,8 +243,8 @@ fn write_plain(line: &mut FetchWriter<'_>, item: &FetchItem, message: &Message) 
         }
         FetchItem::Rfc822Size => line.size(row.octets.into()),
         FetchItem::ModSeq => line.modseq(row.modseq),
-        FetchItem::EmailId => line.email_id(&email_id(row.message)),
-        FetchItem::ThreadId => line.thread_id(Some(&thread_id(row.thread))),
+        FetchItem::EmailId => line.email_id(&foreign_id(email_id(row.message), foreign)),
+        FetchItem::ThreadId => line.thread_id(Some(&foreign_id(thread_id(row.thread), foreign))),
         FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure | FetchItem::Preview => {
             if let Some(record) = &message.record {
                 write_parts(line, item, record);

@@ -7,6 +7,7 @@ use super::{
     mailbox::{Status, special_use_name},
     metadata,
     pattern::Pattern,
+    place::SharedMailbox,
     refusal::Stop,
 };
 use account::{Account, MailboxInfo, types::SEPARATOR};
@@ -15,6 +16,7 @@ use imap::{
     effect::Done,
     types::{ListReturn, ListSelect, MetadataQuery},
 };
+use mail::{AccountId, Rights};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -33,6 +35,7 @@ pub(super) struct Asked {
 
 /// A LIST between two pieces.
 pub(super) struct Listing {
+    user: AccountId,
     returns: ListReturn,
     lsub: bool,
     append_octets_max: u64,
@@ -54,14 +57,16 @@ struct Line {
 #[derive(Default)]
 struct Node {
     info: Option<MailboxInfo>,
+    /// Another's account, and what the user may do.
+    shared: Option<(Arc<Account>, Rights)>,
     subscribed: bool,
     /// Some mailbox is below it.
     children: bool,
 }
 
 impl Listing {
-    pub fn new(account: &Account, asked: Asked) -> Self {
-        let nodes = nodes(account);
+    pub fn new((account, shared): (&Account, Vec<SharedMailbox>), asked: Asked) -> Self {
+        let nodes = nodes(account, shared);
         let patterns: Vec<_> =
             asked.patterns.iter().map(|text| Pattern::new(&asked.reference, text)).collect();
         let chosen = Chosen { patterns, select: asked.select, lsub: asked.lsub };
@@ -69,6 +74,7 @@ impl Listing {
         // INBOX first, as people see it.
         lines.sort_by_key(|line| &*line.name != "INBOX");
         Self {
+            user: account.id(),
             returns: asked.returns,
             lsub: asked.lsub,
             append_octets_max: asked.append_octets_max,
@@ -85,7 +91,10 @@ impl Listing {
             self.write(session, &line);
             // RFC 5819 §2, RFC 9590 §3: not of a mailbox that is only told for its children.
             if let Some(info) = line.node.info.as_ref().filter(|_| line.selected) {
-                self.write_more(session, account, info).await?;
+                let own = (account, Rights::ALL);
+                let shared = line.node.shared.as_ref();
+                let place = shared.map_or(own, |(account, rights)| (account, *rights));
+                self.write_more(session, place, info).await?;
             }
             if session.reply().pending_octets() >= PIECE_OCTETS {
                 return Ok(Done::More);
@@ -98,16 +107,23 @@ impl Listing {
     async fn write_more(
         &self,
         session: &mut Session,
-        account: &Arc<Account>,
+        (account, rights): (&Arc<Account>, Rights),
         info: &MailboxInfo,
     ) -> Result<(), Stop> {
-        if let Some(items) = &self.returns.status {
-            let asked = (items.as_slice(), self.append_octets_max);
-            Status::of(account, info, asked).await?.write(session);
+        let foreign = Some(account.id()).filter(|id| *id != self.user);
+        if self.returns.my_rights {
+            session.reply().my_rights(info.name.as_str(), rights);
         }
-        if let Some(entries) = &self.returns.metadata {
+        let readable = rights.has(Rights::READ);
+        if let Some(items) = self.returns.status.as_ref().filter(|_| readable) {
+            let asked = (items.as_slice(), self.append_octets_max);
+            let mut status = Status::of(account, info, asked).await?;
+            status.shown_as(info.name.as_str(), foreign);
+            status.write(session);
+        }
+        if let Some(entries) = self.returns.metadata.as_ref().filter(|_| readable) {
             let query = MetadataQuery { entries: entries.clone(), ..MetadataQuery::default() };
-            let all = metadata::of_mailbox(account, info, account.id());
+            let all = metadata::of_mailbox(account, info, self.user);
             let (found, _) = metadata::select(&query, &all);
             metadata::write(session, info.name.as_str(), &found);
         }
@@ -151,12 +167,14 @@ impl Listing {
 }
 
 /// All names, with the levels above them.
-fn nodes(account: &Account) -> BTreeMap<Box<str>, Node> {
+fn nodes(account: &Account, shared: Vec<SharedMailbox>) -> BTreeMap<Box<str>, Node> {
     let mut nodes: BTreeMap<Box<str>, Node> = BTreeMap::new();
     for name in account.subscriptions() {
         nodes.entry(name.as_str().into()).or_default().subscribed = true;
     }
-    for info in account.mailboxes() {
+    let own = account.mailboxes().into_iter().map(|info| (info, None));
+    let shared = shared.into_iter().map(|one| (one.info, Some((one.account, one.rights))));
+    for (info, shared) in own.chain(shared) {
         let name: Box<str> = info.name.as_str().into();
         for above in levels_above(&name) {
             nodes.entry(above.into()).or_default().children = true;
@@ -164,6 +182,7 @@ fn nodes(account: &Account) -> BTreeMap<Box<str>, Node> {
         let node = nodes.entry(name).or_default();
         node.subscribed |= info.subscribed;
         node.info = Some(info);
+        node.shared = shared;
     }
     let subscribed: Vec<Box<str>> =
         nodes.iter().filter(|(_, node)| node.subscribed).map(|(name, _)| name.clone()).collect();

@@ -1,6 +1,6 @@
 //! STATUS, CREATE, DELETE, RENAME, SUBSCRIBE, GETQUOTA (RFC 9051 §6.3, RFC 6154 §3, RFC 9208).
 
-use super::{Imap, mailbox_id, refusal::Stop};
+use super::{Imap, foreign_id, mailbox_id, refusal::Stop};
 use account::{
     Account, MailboxInfo, MailboxName, SpecialUse,
     search::{Query, Search},
@@ -11,7 +11,7 @@ use imap::{
     effect::{Done, Refusal},
     types::{QUOTA_ROOT, StatusItem},
 };
-use mail::SystemFlags;
+use mail::{AccountId, Rights, SystemFlags};
 use std::sync::Arc;
 
 /// Octets of the unit of STORAGE (RFC 9208 §5.1).
@@ -81,6 +81,14 @@ impl Status {
         Ok(Self { mailbox, id: mailbox_id(info.id), items: values })
     }
 
+    /// Under the name by which the user knows it.
+    pub fn shown_as(&mut self, mailbox: &str, owner: Option<AccountId>) {
+        if owner.is_some() {
+            mailbox.clone_into(&mut self.mailbox);
+            self.id = foreign_id(std::mem::take(&mut self.id), owner);
+        }
+    }
+
     pub fn write(&self, session: &mut Session) {
         let value = |&(item, value): &(StatusItem, u64)| match item {
             StatusItem::MailboxId => (item, StatusValue::Id(&self.id)),
@@ -115,10 +123,12 @@ impl Imap {
         mailbox: &str,
         items: &[StatusItem],
     ) -> Result<Done, Stop> {
-        let account = self.account()?;
-        let info = account.mailbox(&name(mailbox)?).ok_or(Refusal::NoSuchMailbox)?;
+        let place = self.place(mailbox).await?;
+        let info = place.existing(Rights::READ)?;
         let append_octets_max = self.context.accounts.options().message_octets_max;
-        Status::of(account, &info, (items, append_octets_max)).await?.write(session);
+        let mut status = Status::of(&place.account, &info, (items, append_octets_max)).await?;
+        status.shown_as(mailbox, place.foreign_id());
+        status.write(session);
         Ok(Done::Ok(None))
     }
 
@@ -130,12 +140,20 @@ impl Imap {
             [one] => Some(special_use(one).ok_or(Refusal::UseAttr)?),
             _ => return Err(Refusal::UseAttr.into()),
         };
-        let id = self.account()?.create(&name(mailbox)?, special).await?;
-        Ok(Done::Ok(Some(format!("MAILBOXID ({})", mailbox_id(id)))))
+        let place = self.place(mailbox).await?;
+        place.allow(Rights::CREATE)?;
+        // Special uses are the owner's.
+        let special = special.filter(|_| !place.foreign);
+        let id = place.account.create(&place.name, special).await?;
+        self.inherit(&place).await?;
+        let id = foreign_id(mailbox_id(id), place.foreign_id());
+        Ok(Done::Ok(Some(format!("MAILBOXID ({id})"))))
     }
 
     pub(super) async fn delete(&self, mailbox: &str) -> Result<Done, Stop> {
-        self.account()?.delete(&name(mailbox)?).await?;
+        let place = self.place(mailbox).await?;
+        place.existing(Rights::DELETE_MAILBOX)?;
+        place.account.delete(&place.name).await?;
         Ok(Done::Ok(None))
     }
 
@@ -145,14 +163,19 @@ impl Imap {
         from: &str,
         to: &str,
     ) -> Result<Done, Stop> {
-        let (from, to) = (name(from)?, name(to)?);
-        self.account()?.rename(&from, &to).await?;
+        let (old, new) = (self.place(from).await?, self.place(to).await?);
+        old.existing(Rights::DELETE_MAILBOX)?;
+        new.allow(Rights::CREATE)?;
+        if old.account.id() != new.account.id() {
+            return Err(Refusal::Cannot.into());
+        }
+        old.account.rename(&old.name, &new.name).await?;
         // RFC 9051 §6.3.9.7: OLDNAME tells of the rename. INBOX stays where it is.
-        if session.enabled().rev2 && from != MailboxName::inbox() {
+        if session.enabled().rev2 && old.name != MailboxName::inbox() {
             session.reply().list(&ListLine {
                 separator: Some(SEPARATOR),
-                mailbox: to.as_str(),
-                old_name: Some(from.as_str()),
+                mailbox: to.strip_suffix(SEPARATOR).unwrap_or(to),
+                old_name: Some(from.strip_suffix(SEPARATOR).unwrap_or(from)),
                 ..ListLine::default()
             });
         }
@@ -165,7 +188,15 @@ impl Imap {
     }
 
     /// One root for the whole account; resources without limit are not told (RFC 9208 §4.2.1).
-    pub(super) fn quota(&self, session: &mut Session, mailbox: Option<&str>) -> Result<Done, Stop> {
+    pub(super) async fn quota(
+        &self,
+        session: &mut Session,
+        mailbox: Option<&str>,
+    ) -> Result<Done, Stop> {
+        let place = match mailbox {
+            Some(mailbox) => Some(self.place(mailbox).await?),
+            None => None,
+        };
         let account = self.account()?;
         let quota = account.quota();
         let storage = quota.octets_max.map(|max| QuotaResource {
@@ -180,10 +211,16 @@ impl Imap {
         });
         let resources: Vec<_> = storage.into_iter().chain(messages).collect();
         if let Some(mailbox) = mailbox {
-            let info = account.mailbox(&name(mailbox)?).ok_or(Refusal::NoSuchMailbox)?;
+            let place = place.ok_or(Refusal::Bug)?;
+            place.existing(Rights::READ)?;
+            if place.foreign {
+                // How full the owner's account is, is the owner's.
+                session.reply().quota_root(mailbox, &[]);
+                return Ok(Done::Ok(None));
+            }
             // QUOTA's list of resources must not be empty (RFC 9208 §7): no limit, no root.
             let roots: &[&str] = if resources.is_empty() { &[] } else { &[QUOTA_ROOT] };
-            session.reply().quota_root(info.name.as_str(), roots);
+            session.reply().quota_root(place.name.as_str(), roots);
             if resources.is_empty() {
                 return Ok(Done::Ok(None));
             }

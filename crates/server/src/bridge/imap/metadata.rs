@@ -5,7 +5,7 @@
 
 use super::{
     Imap, PIECE_OCTETS, Work,
-    mailbox::{name, special_use, special_use_name},
+    mailbox::{special_use, special_use_name},
     refusal::Stop,
 };
 use account::{Account, Annotate, MailboxInfo, SPECIAL_USE_ENTRY, SpecialUse};
@@ -15,10 +15,11 @@ use imap::{
     effect::{Done, Refusal},
     types::MetadataQuery,
 };
-use mail::{AccountId, EntryName, MailboxId, ModSeq};
+use mail::{AccountId, EntryName, MailboxId, ModSeq, Rights};
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::pending,
+    sync::Arc,
 };
 
 /// Of every server (RFC 5464 §3.2.1.1).
@@ -145,8 +146,9 @@ impl Imap {
         let user = account.id();
         let (mailbox, all) = match mailbox {
             Some(mailbox) => {
-                let info = account.mailbox(&name(&mailbox)?).ok_or(Refusal::NoSuchMailbox)?;
-                (info.name.as_str().to_owned(), of_mailbox(account, &info, user))
+                let place = self.place(&mailbox).await?;
+                let info = place.existing(Rights::READ)?;
+                (mailbox, of_mailbox(&place.account, &info, user))
             }
             None => (String::new(), self.of_server(account, user)),
         };
@@ -171,7 +173,6 @@ impl Imap {
         mailbox: Option<&str>,
         mut entries: Found,
     ) -> Result<Done, Stop> {
-        let account = self.account()?;
         // RFC 5464 §3.3: "Servers MAY restrict the creation of … server annotations"; those of all
         // users are the administrator's.
         if mailbox.is_none() && entries.iter().any(|(name, _)| !name.is_private()) {
@@ -185,15 +186,33 @@ impl Imap {
             }
             entries.retain(|(name, _)| !computed(name));
         }
-        let mailbox = mailbox.map(name).transpose()?;
-        let inbox = mailbox.as_ref().is_some_and(|name| *name == account::MailboxName::inbox());
+        let place = match mailbox {
+            Some(mailbox) => {
+                let place = self.place(mailbox).await?;
+                let shared = entries.iter().any(|(name, _)| !name.is_private());
+                // RFC 5464 §3.3: "w" for what others see; special uses are the owner's.
+                place.existing(if shared { Rights::WRITE } else { Rights::READ })?;
+                if place.foreign && use_.is_some() {
+                    return Err(Refusal::NoPermission.into());
+                }
+                Some(place)
+            }
+            None => None,
+        };
+        let own = Arc::clone(self.account()?);
+        let (account, mailbox) = match &place {
+            Some(place) => (&place.account, Some(&place.name)),
+            None => (&own, None),
+        };
+        let inbox = mailbox.is_some_and(|name| *name == account::MailboxName::inbox());
         if inbox && use_.is_some_and(|use_| use_.is_some()) {
             return Err(Refusal::UseAttr.into());
         }
-        let asked = Annotate { user: account.id(), entries, special_use: use_.filter(|_| !inbox) };
-        let set = account.annotate(mailbox.as_ref(), asked).await;
+        let asked = Annotate { user: own.id(), entries, special_use: use_.filter(|_| !inbox) };
+        let set = account.annotate(mailbox, asked).await;
         let modseq = set.map_err(|error| self.metadata_refused(error))?;
-        if let Some(told) = &mut self.metadata_told {
+        let is_own = account.id() == own.id();
+        if let Some(told) = self.metadata_told.as_mut().filter(|_| is_own) {
             told.own = Some(modseq);
         }
         Ok(Done::Ok(None))

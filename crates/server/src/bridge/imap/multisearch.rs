@@ -5,6 +5,7 @@ use account::{Account, MailboxInfo, MailboxName, types::SEPARATOR};
 use imap::{
     Session,
     effect::{Done, Refusal},
+    types::Permanent,
     types::{MailboxFilter, SearchKey, SearchReturn},
 };
 use mail::{MailboxId, NumberSet};
@@ -130,7 +131,15 @@ impl MultiSearching {
             let Ok(view) = account.select(info.id, true) else { return Ok(None) };
             let (saved, keywords_told) = (NumberSet::default(), 0);
             let told = info.highest_modseq;
-            own = Some(Box::new(Selected { view, saved, keywords_told, told, contexts: None }));
+            own = Some(Box::new(Selected {
+                view,
+                saved,
+                keywords_told,
+                foreign: None,
+                permanent: Permanent::NONE,
+                told,
+                contexts: None,
+            }));
         }
         let selected = match &mut own {
             Some(own) => own,

@@ -41,6 +41,15 @@ struct Translation<'a> {
 }
 
 impl Translation<'_> {
+    /// The number of an id, if it is one of the selected mailbox's account.
+    fn id_number(&self, letter: char, id: &str) -> Option<u32> {
+        let own = match self.selected.foreign {
+            None => id,
+            Some(owner) => id.strip_suffix(&format!("-{owner}"))?,
+        };
+        id_number(letter, own)
+    }
+
     fn query(&mut self, key: &SearchKey) -> Query {
         let set = |flag| Query::System(flag);
         let unset = |flag| not(Query::System(flag));
@@ -64,11 +73,12 @@ impl Translation<'_> {
             SearchKey::Larger(octets) => Query::Larger(*octets),
             SearchKey::Smaller(octets) => Query::Smaller(*octets),
             SearchKey::ModSeq(modseq) => Query::ModSeq(ModSeq(*modseq)),
-            SearchKey::EmailId(id) => id_number('M', id)
+            SearchKey::EmailId(id) => self
+                .id_number('M', id)
                 .map_or(Query::Nothing, |number| Query::Message(MessageId(number))),
-            SearchKey::ThreadId(id) => {
-                id_number('T', id).map_or(Query::Nothing, |number| Query::Thread(ThreadId(number)))
-            }
+            SearchKey::ThreadId(id) => self
+                .id_number('T', id)
+                .map_or(Query::Nothing, |number| Query::Thread(ThreadId(number))),
             SearchKey::Sequence(numbers) => self.numbers(numbers, false),
             SearchKey::Uid(numbers) => self.numbers(numbers, true),
             SearchKey::Fuzzy(key) => Query::Fuzzy(Box::new(self.query(key))),

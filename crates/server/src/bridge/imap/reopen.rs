@@ -34,7 +34,14 @@ impl Imap {
         expunges: bool,
     ) -> Result<Done, Stop> {
         self.refresh().await;
-        let account = Arc::clone(self.account()?);
+        let account = match self.is_foreign() {
+            true => self.owner_again().await?,
+            false => Some(Arc::clone(self.account()?)),
+        };
+        let Some(account) = account else {
+            session.mailbox_gone();
+            return Ok(Done::Ok(None));
+        };
         let Some(selected) = self.selected.as_deref_mut() else { return Ok(Done::Ok(None)) };
         if Arc::ptr_eq(&account, selected.view.account()) {
             match selected.view.info() {

@@ -1,15 +1,16 @@
 //! SELECT, EXAMINE, CLOSE, UNSELECT, and resynchronisation (RFC 7162 §3.2.5).
 
 use super::{
-    Imap, PIECE_OCTETS, Selected, Work, mailbox, mailbox_id, refusal::Stop, tell::FlagLine,
+    Imap, PIECE_OCTETS, Selected, Work, foreign_id, mailbox_id, place::permanent, refusal::Stop,
+    tell::FlagLine,
 };
 use account::{Numbers, View};
 use imap::{
     Session,
-    effect::{self, Done, Refusal},
-    types::{QResync, SequenceSet},
+    effect::{self, Done},
+    types::{Permanent, QResync, SequenceSet},
 };
-use mail::{ModSeq, NumberSet, Uid};
+use mail::{ModSeq, NumberSet, Rights, Uid};
 
 /// Rows looked at in one go.
 const ROWS_MAX: usize = 1_024;
@@ -24,14 +25,19 @@ impl Imap {
         read_only: bool,
     ) -> Result<effect::Selected, Stop> {
         self.selected = None;
-        let account = self.account()?;
-        let name = mailbox::name(name)?;
+        let place = self.place(name).await?;
         // Before the view is opened: HIGHESTMODSEQ must not be ahead of what the view tells.
-        let info = account.mailbox(&name).ok_or(Refusal::NoSuchMailbox)?;
-        let mut view = account.select(info.id, read_only)?;
+        let info = place.existing(Rights::READ)?;
+        let permanent = permanent(place.rights);
+        // RFC 4314 §4: nothing can be changed here.
+        let fixed = permanent == Permanent::NONE && !place.rights.has(Rights::EXPUNGE);
+        let read_only = read_only || fixed;
+        let permanent = if read_only { Permanent::NONE } else { permanent };
+        let mut view = place.account.select(info.id, read_only)?;
+        view.allow(permanent.system, permanent.keywords);
         let keywords = view.keywords();
         let selected = effect::Selected {
-            mailbox: name.as_str().to_owned(),
+            mailbox: name.strip_suffix('/').unwrap_or(name).to_owned(),
             exists: view.exists(),
             recent: view.recent(),
             first_unseen: view.first_unseen(),
@@ -39,19 +45,29 @@ impl Imap {
             uid_next: info.uid_next.max(view.uid_max().next()).0,
             highest_modseq: info.highest_modseq.0.max(1),
             keywords,
-            mailbox_id: mailbox_id(info.id),
+            mailbox_id: foreign_id(mailbox_id(info.id), place.foreign_id()),
             read_only,
+            permanent,
         };
-        let keywords_told = selected.keywords.len();
+        let (keywords_told, foreign) = (selected.keywords.len(), place.foreign_id());
         let (saved, told) = (NumberSet::default(), info.highest_modseq);
-        self.selected =
-            Some(Box::new(Selected { view, saved, keywords_told, told, contexts: None }));
+        self.selected = Some(Box::new(Selected {
+            view,
+            saved,
+            keywords_told,
+            permanent,
+            foreign,
+            told,
+            contexts: None,
+        }));
         Ok(selected)
     }
 
     /// CLOSE expunges without a word; RFC 7162 §3.2.8: "The server MUST NOT send the updated
     /// per-mailbox modification sequence".
     pub(super) async fn unselect(&mut self, expunge: bool) -> Result<Done, Stop> {
+        // RFC 4314 §4: without the right CLOSE expunges nothing, and says nothing.
+        let expunge = expunge && self.selected_rights().await?.has(Rights::EXPUNGE);
         let Some(mut selected) = self.selected.take() else { return Ok(Done::Ok(None)) };
         if expunge && !selected.view.read_only() {
             match selected.view.expunge(None).await {

@@ -150,6 +150,11 @@ impl Imap {
             self.keep_alive = Some(Instant::now() + super::KEEP_ALIVE);
         }
         self.tell_metadata(session).await;
+        if self.is_foreign() && !self.selected_rights().await?.has(mail::Rights::READ) {
+            // Nothing is told any more of what may not be read.
+            session.mailbox_gone();
+            return Ok(Done::Ok(None));
+        }
         let Some(selected) = self.selected.as_deref_mut() else { return Ok(Done::Ok(None)) };
         // Before the look: what is committed meanwhile may or may not be told.
         let modseq = selected.view.account().modseq();
