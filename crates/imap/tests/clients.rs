@@ -13,9 +13,6 @@ use std::sync::Arc;
 use wire::auth::Answer;
 use wire::{Machine as _, Step};
 
-/// Asked by Thunderbird and mutt of servers that show ACL, which this one does not.
-const OF_ACL: [&str; 2] = ["MYRIGHTS", "GETACL"];
-
 fn session() -> Session {
     Session::new(Arc::new(Options {
         limits: Limits::default(),

@@ -262,12 +262,10 @@ impl Imap {
             Effect::SetMetadata { mailbox, entries } => {
                 self.set_metadata(mailbox.as_deref(), entries).await
             }
-            Effect::AppendBegin { mailbox, options, octets, literal8: _, replaces } => {
-                self.append_begin(&mailbox, options, (octets, replaces)).await
-            }
-            Effect::AppendText { octets } => self.append_text(octets).await,
-            Effect::AppendUrl(url) => self.append_url(*url).await,
-            Effect::AppendData(octets) => self.append_data(octets),
+            effect @ (Effect::AppendBegin { .. }
+            | Effect::AppendText { .. }
+            | Effect::AppendUrl(_)
+            | Effect::AppendData(_)) => self.append_part(effect).await,
             Effect::Fetch { set, uid, items, modifiers } => {
                 let asked = fetch::Asked { set, uid, items, modifiers };
                 let selected = self.selected.as_deref_mut().ok_or(Refusal::Bug)?;

@@ -15,7 +15,7 @@ use super::{
 use account::{Account, NewMessage, Record};
 use bytes::{Bytes, BytesMut};
 use imap::{
-    effect::{Appended, Done, Refusal},
+    effect::{Appended, Done, Effect, Refusal},
     types::{AppendOptions, FetchItem, MessageUrl, Permanent, Replaced, Section, SectionText},
 };
 use mail::{MailboxId, Rights, SystemFlags, Uid};
@@ -97,9 +97,22 @@ impl Appending {
 }
 
 impl Imap {
+    /// All of APPEND and REPLACE but the end.
+    pub(super) async fn append_part(&mut self, effect: Effect) -> Result<Done, Stop> {
+        match effect {
+            Effect::AppendBegin { mailbox, options, octets, literal8: _, replaces } => {
+                self.append_begin(&mailbox, options, (octets, replaces)).await
+            }
+            Effect::AppendText { octets } => self.append_text(octets).await,
+            Effect::AppendUrl(url) => self.append_url(*url).await,
+            Effect::AppendData(octets) => self.append_data(octets),
+            _ => Err(Refusal::Bug.into()),
+        }
+    }
+
     /// Whether the message may come: mailbox, quota and size are decided here, before its first
     /// octet.
-    pub(super) async fn append_begin(
+    async fn append_begin(
         &mut self,
         mailbox: &str,
         options: AppendOptions,
@@ -185,13 +198,13 @@ impl Imap {
     }
 
     /// A literal of CATENATE is announced.
-    pub(super) async fn append_text(&mut self, octets: u64) -> Result<Done, Stop> {
+    async fn append_text(&mut self, octets: u64) -> Result<Done, Stop> {
         self.append_more(octets).await?;
         Ok(Done::Ok(None))
     }
 
     /// A part of the message is what a URL names: a message of ours or a section of it.
-    pub(super) async fn append_url(&mut self, url: MessageUrl) -> Result<Done, Stop> {
+    async fn append_url(&mut self, url: MessageUrl) -> Result<Done, Stop> {
         let (account, record) = self.named(&url).await?;
         let memory = self.memory.clone();
         let source = Source { account: &account, record: &record, body: None, memory: &memory };
@@ -236,7 +249,7 @@ impl Imap {
         Ok((account, found.ok_or(Refusal::BadUrl)?))
     }
 
-    pub(super) fn append_data(&mut self, octets: Bytes) -> Result<Done, Stop> {
+    fn append_data(&mut self, octets: Bytes) -> Result<Done, Stop> {
         let append = self.append.as_deref_mut().ok_or(Refusal::Bug)?;
         append.body.add(octets);
         Ok(Done::Ok(None))
