@@ -16,6 +16,7 @@ pub const TEST_PACKAGES: &[(&str, &str)] = &[
     ("msmtp", "msmtp"),
     ("mpop", "mpop"),
     ("python3", "python3"),
+    ("/usr/sbin/smtp-sink", "postfix"),
 ];
 
 /// What `bench` needs besides.
