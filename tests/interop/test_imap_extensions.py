@@ -59,7 +59,7 @@ def test_id(imap):
 
 
 def test_namespace(imap):
-    assert imap(select=None).ok("NAMESPACE").of(b"NAMESPACE") == [b'(("" "/")) NIL NIL']
+    assert imap(select=None).ok("NAMESPACE").of(b"NAMESPACE") == [b'(("" "/")) (("Other Users/" "/")) NIL']
 
 
 def test_unselect_keeps_deleted_messages(imap):

@@ -3,7 +3,8 @@
 from imap_wire import Literal, letter, numbers
 
 
-def test_numbers_are_gone(palomar, imap):
+def test_numbers_are_gone(palomar, account, imap):
+    palomar.cli("account", "capabilities", account.address, "--show", "UIDONLY")
     client, other = imap(select=None), imap()
     client.ok("ENABLE UIDONLY")
     uids = [other.append(letter(number)) for number in range(1, 6)]
@@ -38,20 +39,24 @@ def test_numbers_are_gone(palomar, imap):
     assert client.ok("UID SEARCH RETURN (ALL) ALL").of(b"ESEARCH")[0].endswith(b"UID ALL %d" % uids[3])
 
 
-def test_an_account_that_is_not_shown_it(palomar, account, imap):
+def test_an_account_that_is_shown_it(palomar, account, imap):
+    """New Outlook misuses it (quirk 11): nobody is shown it who was not meant."""
     other = palomar.new_account()
-    palomar.cli("account", "capabilities", account.address, "--hide", "UIDONLY", "--hide", "notify")
-    assert "hidden    UIDONLY" in palomar.cli("account", "show", account.address)
+    palomar.cli("account", "capabilities", account.address, "--show", "uidonly", "--hide", "notify")
+    told = palomar.cli("account", "show", account.address)
+    assert "shown     UIDONLY" in told and "hidden    NOTIFY" in told
     client = imap(select=None)
-    assert b" UIDONLY" not in b" ".join(client.ok("CAPABILITY").untagged)
+    names = b" ".join(client.ok("CAPABILITY").untagged)
+    assert b" UIDONLY" in names and b" NOTIFY" not in names
+    assert client.ok("ENABLE UIDONLY").of(b"ENABLED") == [b"UIDONLY"]
+    # Another account is not, on the same connection.
+    client.ok("UNAUTHENTICATE")
+    client.login(other)
+    names = b" ".join(client.ok("CAPABILITY").untagged)
+    assert b" UIDONLY" not in names and b" NOTIFY" in names
     assert not client.ok("ENABLE UIDONLY").of(b"ENABLED")
     client.ok("SELECT INBOX")
     client.ok("SEARCH ALL")
-    # Another account is, on the same connection.
-    client.ok("UNAUTHENTICATE")
-    client.login(other)
-    assert b" UIDONLY" in b" ".join(client.ok("CAPABILITY").untagged)
-    assert client.ok("ENABLE UIDONLY").of(b"ENABLED") == [b"UIDONLY"]
-    palomar.cli("account", "capabilities", account.address, "--show", "uidonly")
+    palomar.cli("account", "capabilities", account.address, "--hide", "UIDONLY", "--show", "NOTIFY")
     client = imap(select=None)
-    assert b" UIDONLY" in b" ".join(client.ok("CAPABILITY").untagged)
+    assert b" UIDONLY" not in b" ".join(client.ok("CAPABILITY").untagged)

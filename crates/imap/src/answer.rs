@@ -58,6 +58,13 @@ pub const NOT_SELECTED: Answer = Answer::client_bug("No mailbox is selected");
 pub const UID_REQUIRED: Answer =
     Answer::bad("UIDREQUIRED", "Message numbers are not used once UIDONLY is enabled");
 pub const BATCH_TOO_SMALL: Answer = Answer::no("TOOSMALL", "Batches have at least 500 messages");
+pub const BAD_EVENT: Answer = Answer::no(
+    "BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange \
+     MailboxMetadataChange ServerMetadataChange)",
+    "No such event",
+);
+pub const NOTIFY_OVERFLOW: Answer =
+    Answer::no("NOTIFICATIONOVERFLOW", "Too many groups of events in one NOTIFY");
 pub const TOO_NESTED: Answer = Answer::bad("LIMIT", "Nested too deeply");
 pub const TOO_MANY: Answer = Answer::bad("LIMIT", "Too many items in one command");
 pub const LITERAL_TOO_BIG: Answer = Answer::bad("TOOBIG", "Literal is too large");

@@ -25,6 +25,7 @@ mod logout;
 mod metadata;
 mod namespace;
 mod noop;
+mod notify;
 mod quota;
 mod rename;
 mod search;
@@ -184,6 +185,7 @@ const TABLE: &[Row] = {
         row("GETMETADATA", LoggedIn, metadata::run_get),
         row("SETMETADATA", LoggedIn, metadata::run_set),
         row("GETJMAPACCESS", LoggedIn, getjmapaccess::run),
+        row("NOTIFY", LoggedIn, notify::run),
         row("MYRIGHTS", LoggedIn, acl::run_my),
         row("GETACL", LoggedIn, acl::run_get),
         row("SETACL", LoggedIn, acl::run_set),

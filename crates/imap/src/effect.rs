@@ -7,8 +7,8 @@
 
 use crate::types::{
     AclQuery, AppendOptions, FetchItem, FetchModifiers, ListReturn, ListSelect, MailboxFilter,
-    MessageUrl, MetadataQuery, Permanent, QResync, Replaced, RightsOp, SearchKey, SearchReturn,
-    SequenceSet, SortKey, StatusItem, StoreOp, ThreadAlgorithm,
+    MessageUrl, MetadataQuery, NotifySet, Permanent, QResync, Replaced, RightsOp, SearchKey,
+    SearchReturn, SequenceSet, SortKey, StatusItem, StoreOp, ThreadAlgorithm,
 };
 use bytes::Bytes;
 use mail::{EntryName, Flags, ModSeq, Rights, Uid, UidValidity};
@@ -218,6 +218,9 @@ pub enum Effect {
         /// Return options (RFC 5267 §3).
         returns: SearchReturn,
     },
+    /// NOTIFY SET, or NONE (RFC 5465). Answered by done; what is to be heard of from then on is said
+    /// by [`Session::notify`](crate::Session::notify).
+    Notify(Option<Box<NotifySet>>),
     /// GETACL, LISTRIGHTS or MYRIGHTS (RFC 4314).
     Acl {
         /// The mailbox.

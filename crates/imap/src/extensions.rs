@@ -242,6 +242,16 @@ pub const EXTENSIONS: &[Extension] = {
             &["append"],
         ),
         row(
+            "NOTIFY",
+            &[5465],
+            AfterLogin,
+            (
+                "notify_groups_max 100, filter_mailboxes_max 1,000",
+                "imap/command/notify.rs, server/bridge/imap/notify.rs",
+            ),
+            &["notify"],
+        ),
+        row(
             "ACL",
             &[4314],
             AfterLogin,

@@ -24,6 +24,8 @@ pub struct Limits {
     pub bad_commands_max: u32,
     /// BAD and NO answers altogether before login after which the session is ended.
     pub greeting_failures_max: u32,
+    /// Groups of events of one NOTIFY (RFC 5465).
+    pub notify_groups_max: usize,
     /// Messages that one command takes, MESSAGELIMIT (RFC 9738); 0 for any number, and nothing is
     /// shown.
     pub command_messages_max: u32,
@@ -48,6 +50,7 @@ impl Default for Limits {
             metadata_entries_max: 256,
             bad_commands_max: 20,
             greeting_failures_max: 10,
+            notify_groups_max: 100,
             command_messages_max: 0,
             saved_messages_max: 0,
             batch_messages_min: 500,

@@ -77,6 +77,8 @@ pub struct Session {
     jmap: bool,
     /// What the account's clients are not shown.
     hidden: Option<Arc<[String]>>,
+    /// NOTIFY SET was given: news are told between commands too.
+    notifying: bool,
     /// COMPRESS was given.
     compressed: bool,
     bad_commands: u32,
@@ -151,6 +153,7 @@ impl Session {
             news: false,
             jmap: false,
             hidden: None,
+            notifying: false,
             compressed: false,
             bad_commands: 0,
             failures: 0,
@@ -253,21 +256,33 @@ impl Session {
         self.security.is_some() || !self.options.tls_required
     }
 
-    /// Capabilities that this account's clients are not shown, besides those that nobody is. Said
-    /// before [`Session::auth`]; forgotten with the login.
+    /// NOTIFY SET was performed, or NONE: whether news are told between commands too.
+    pub const fn notify(&mut self, wanted: bool) {
+        self.notifying = wanted;
+    }
+
+    /// Capabilities that this account's clients are not shown, besides those that nobody is; with
+    /// `+` in front, those that they are shown all the same. Said before [`Session::auth`]; forgotten
+    /// with the login.
     pub fn hide(&mut self, capabilities: &Arc<[String]>) {
         self.hidden = (!capabilities.is_empty()).then(|| Arc::clone(capabilities));
     }
 
     pub(crate) fn is_hidden(&self, capability: &str) -> bool {
-        let own = self.hidden.as_deref().unwrap_or_default();
-        let mut all = self.options.hidden_capabilities.iter().chain(own);
-        all.any(|name| name.eq_ignore_ascii_case(capability))
+        let same = |name: &str| name.eq_ignore_ascii_case(capability);
+        for name in self.hidden.as_deref().unwrap_or_default() {
+            match name.strip_prefix('+') {
+                Some(shown) if same(shown) => return false,
+                None if same(name) => return true,
+                _ => {}
+            }
+        }
+        self.options.hidden_capabilities.iter().any(|name| same(name))
     }
 
     /// Whether there may be something new to tell.
     pub(crate) const fn listens(&self) -> bool {
-        matches!(self.state, State::Selected { .. }) || self.enabled.metadata
+        matches!(self.state, State::Selected { .. }) || self.enabled.metadata || self.notifying
     }
 
     /// After ENABLE.
@@ -284,6 +299,7 @@ impl Session {
         self.state = State::NotAuthenticated;
         self.enabled = Enabled::default();
         self.hidden = None;
+        self.notifying = false;
         self.news = false;
     }
 

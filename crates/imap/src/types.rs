@@ -307,6 +307,39 @@ pub enum MailboxFilter {
     Mailboxes(Vec<String>),
 }
 
+/// Events that a client wants to hear of (RFC 5465 §5).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Events {
+    pub message_new: bool,
+    /// What is told of a new message in the selected mailbox.
+    pub new_items: Vec<FetchItem>,
+    pub message_expunge: bool,
+    pub flag_change: bool,
+    pub mailbox_name: bool,
+    pub subscription_change: bool,
+    pub mailbox_metadata_change: bool,
+    pub server_metadata_change: bool,
+}
+
+/// Events of some mailboxes (RFC 5465 §6).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventGroup {
+    /// Which mailboxes.
+    pub filter: MailboxFilter,
+    /// Which events.
+    pub events: Events,
+}
+
+/// NOTIFY SET.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NotifySet {
+    /// STATUS of the mailboxes is to be told first.
+    pub status: bool,
+    /// What is wanted.
+    pub groups: Vec<EventGroup>,
+}
+
 /// What GETMETADATA asks for (RFC 5464 §4.2).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MetadataQuery {

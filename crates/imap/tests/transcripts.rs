@@ -242,6 +242,9 @@ impl<'a> Player<'a> {
         ) {
             return;
         }
+        if let Effect::Notify(set) = &effect {
+            self.session.notify(set.is_some());
+        }
         let words: &[&str] = match effect {
             Effect::Auth(_) => &["O: accepted", "O: refused", "O: scram"],
             Effect::Select { .. } => &["O: selected", "O: unselected"],

@@ -272,7 +272,8 @@ impl Directory {
         Ok(())
     }
 
-    /// Says which IMAP capabilities an account's clients are not shown, e.g. `UIDONLY`.
+    /// Says which IMAP capabilities an account's clients are not shown, e.g. `UIDONLY`; with `+` in
+    /// front, those that they are shown although the server hides them.
     ///
     /// # Errors
     /// [`Refused::Limit`] for more than [`HIDDEN_MAX`] or names longer than

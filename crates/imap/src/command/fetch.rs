@@ -55,7 +55,7 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>, uid: bool) -> Result<
     Ok(Next::Ask { effect, ok: "FETCH completed", poll, target: false })
 }
 
-fn items(cursor: &mut Cursor<'_>) -> Result<Vec<FetchItem>, Answer> {
+pub(super) fn items(cursor: &mut Cursor<'_>) -> Result<Vec<FetchItem>, Answer> {
     let mut items = Vec::new();
     if cursor.peek() == Some(b'(') {
         cursor.list(|cursor| item(cursor, &mut items))?;

@@ -36,6 +36,8 @@ pub enum Then {
     MessageBegun(Box<Append>),
     /// All messages were committed.
     Appended { replace: bool },
+    /// News were told between commands.
+    GoOnReading,
     /// IDLE heard its news.
     GoOnIdling,
 }
@@ -102,6 +104,7 @@ impl Session {
                 }
             },
             Then::MessageBegun(append) => self.message_taken(append, refusal),
+            Then::GoOnReading => self.phase = Phase::Reading,
             Then::GoOnIdling => self.phase = Phase::Idle(tag),
             Then::Login | Then::Sasl(_) | Then::Select { .. } | Then::Appended { .. } => {}
         }

@@ -37,7 +37,14 @@ impl Session {
     /// Phase [`Phase::Reading`].
     pub(super) fn read(&mut self) -> Option<Step<Effect>> {
         match self.input.frame(self.command_octets_max()) {
-            Frame::Partial => return Some(Step::Wait(self.patience())),
+            Frame::Partial => {
+                if std::mem::take(&mut self.news) && self.notifying {
+                    // RFC 5465 §3.1: "even when no command is in progress".
+                    self.ask("", Effect::Poll { expunges: false }, Then::GoOnReading);
+                    return None;
+                }
+                return Some(Step::Wait(self.patience()));
+            }
             Frame::TooLong => self.bye(TOO_LONG),
             Frame::Command => {
                 let command = self.input.take_command();

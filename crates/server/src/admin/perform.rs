@@ -227,14 +227,13 @@ impl Admin {
             }
             Request::AccountCapabilities { address, hide, show } => {
                 let info = self.find(&address).await?;
-                let same = |one: &String, other: &String| one.eq_ignore_ascii_case(other);
+                // `+`: shown to this account, whatever the server hides.
+                let plain = |name: &str| name.trim_start_matches('+').to_ascii_uppercase();
                 let mut hidden = info.hidden_capabilities;
-                hidden.retain(|name| !show.iter().any(|shown| same(shown, name)));
-                for name in hide {
-                    if !hidden.iter().any(|known| same(known, &name)) {
-                        hidden.push(name);
-                    }
-                }
+                let named: Vec<String> = hide.iter().chain(&show).map(|one| plain(one)).collect();
+                hidden.retain(|name| !named.contains(&plain(name)));
+                hidden.extend(hide.iter().map(|name| plain(name)));
+                hidden.extend(show.iter().map(|name| format!("+{}", plain(name))));
                 let done = directory.set_hidden_capabilities(&info.address, &hidden).await;
                 done.map_err(|e| told(e, &address))?;
                 Ok(Reply::Done)

@@ -16,6 +16,7 @@ mod mailbox;
 mod memory;
 mod metadata;
 mod multisearch;
+mod notify;
 mod page;
 mod pattern;
 mod place;
@@ -93,6 +94,7 @@ impl Shared {
             work: None,
             append: None,
             limited: None,
+            notifying: None,
             keep_alive: None,
             server_entries: Arc::clone(&self.server_entries),
             metadata_told: None,
@@ -111,6 +113,8 @@ pub struct Imap {
     /// What streams.
     work: Option<Work>,
     append: Option<Box<Appending>>,
+    /// What NOTIFY asked for.
+    notifying: Option<Box<notify::Notifying>>,
     /// What the end of the command tells of messages that were left out (RFC 9738).
     limited: Option<Box<str>>,
     /// When an idle client hears from us next; set while it idles.
@@ -222,7 +226,7 @@ impl Bridge for Imap {
     }
 
     async fn news(&mut self) {
-        let Some(at) = self.keep_alive else { return pending().await };
+        let Some(at) = self.keep_alive else { return self.notified().await };
         let selected = async {
             match &self.selected {
                 Some(selected) => selected.view.wait().await,
@@ -232,6 +236,7 @@ impl Bridge for Imap {
         tokio::select! {
             () = selected => {}
             () = self.metadata_news() => {}
+            () = self.notified() => {}
             () = sleep_until(at) => {}
         }
     }
@@ -286,6 +291,7 @@ impl Imap {
             effect @ (Effect::Search { .. } | Effect::Sort { .. } | Effect::Thread { .. }) => {
                 self.find(session, effect).await
             }
+            Effect::Notify(set) => self.notify(session, set.map(|set| *set)).await,
             effect @ (Effect::Acl { .. } | Effect::SetAcl { .. }) => {
                 self.rights(session, effect).await
             }
@@ -343,6 +349,10 @@ impl Imap {
         };
         if done == Done::More {
             self.work = Some(work);
+        } else if let Work::Tell(telling) = &mut work
+            && let Some(new) = telling.new.take()
+        {
+            return self.begin_new(session, *new).await;
         }
         Ok(done)
     }
@@ -395,6 +405,7 @@ impl Imap {
     /// RFC 8437 §3: nothing of the login stays.
     fn unauthenticate(&mut self) {
         (self.selected, self.work, self.append) = (None, None, None);
+        self.notifying = None;
         (self.login, self.keep_alive, self.metadata_told) = (None, None, None);
     }
 

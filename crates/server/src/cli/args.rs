@@ -160,7 +160,7 @@ pub enum AccountCommand {
         /// e.g. UIDONLY
         #[arg(long, required_unless_present = "show")]
         hide: Vec<String>,
-        /// One that was hidden
+        /// One that was hidden, also by the configuration
         #[arg(long)]
         show: Vec<String>,
     },

@@ -92,7 +92,10 @@ fn account(details: &AccountDetails) {
     println!("  octets    {} ({})", details.octets_used, limit(details.octets_max));
     println!("  messages  {} ({})", details.messages_used, limit(details.messages_max));
     for name in &details.hidden_capabilities {
-        println!("  hidden    {name}");
+        match name.strip_prefix('+') {
+            Some(name) => println!("  shown     {name}"),
+            None => println!("  hidden    {name}"),
+        }
     }
     for alias in &details.aliases {
         println!("  alias     {alias}");

@@ -96,8 +96,9 @@ pub const SETTINGS: &[Setting] = &[
     row!(
         "imap_hidden_capabilities",
         "list of names",
-        "[]",
-        "IMAP capabilities that are not shown, for clients that misuse them.",
+        "[\"UIDONLY\"]",
+        "IMAP capabilities that are not shown, for clients that misuse them (new Outlook UIDONLY); \
+         `palomar account capabilities` decides for one account.",
         imap_hidden_capabilities
     ),
     Setting {

@@ -1,6 +1,6 @@
 //! STATUS, CREATE, DELETE, RENAME, SUBSCRIBE, GETQUOTA (RFC 9051 §6.3, RFC 6154 §3, RFC 9208).
 
-use super::{Imap, foreign_id, mailbox_id, refusal::Stop};
+use super::{Imap, foreign_id, mailbox_id, place::Place, refusal::Stop};
 use account::{
     Account, MailboxInfo, MailboxName, SpecialUse,
     search::{Query, Search},
@@ -133,7 +133,7 @@ impl Imap {
     }
 
     /// RFC 8474 §4.1: MAILBOXID in the answer.
-    pub(super) async fn create(&self, mailbox: &str, uses: &[String]) -> Result<Done, Stop> {
+    pub(super) async fn create(&mut self, mailbox: &str, uses: &[String]) -> Result<Done, Stop> {
         let special = match uses {
             [] => None,
             // RFC 6154 §3: "If … the server is not able to … it MUST NOT create the mailbox".
@@ -146,19 +146,21 @@ impl Imap {
         let special = special.filter(|_| !place.foreign);
         let id = place.account.create(&place.name, special).await?;
         self.inherit(&place).await?;
+        self.know_own(&[&place]);
         let id = foreign_id(mailbox_id(id), place.foreign_id());
         Ok(Done::Ok(Some(format!("MAILBOXID ({id})"))))
     }
 
-    pub(super) async fn delete(&self, mailbox: &str) -> Result<Done, Stop> {
+    pub(super) async fn delete(&mut self, mailbox: &str) -> Result<Done, Stop> {
         let place = self.place(mailbox).await?;
         place.existing(Rights::DELETE_MAILBOX)?;
         place.account.delete(&place.name).await?;
+        self.know_own(&[&place]);
         Ok(Done::Ok(None))
     }
 
     pub(super) async fn rename(
-        &self,
+        &mut self,
         session: &mut Session,
         from: &str,
         to: &str,
@@ -170,6 +172,7 @@ impl Imap {
             return Err(Refusal::Cannot.into());
         }
         old.account.rename(&old.name, &new.name).await?;
+        self.know_own(&[&old, &new]);
         // RFC 9051 §6.3.9.7: OLDNAME tells of the rename. INBOX stays where it is.
         if session.enabled().rev2 && old.name != MailboxName::inbox() {
             session.reply().list(&ListLine {
@@ -182,8 +185,17 @@ impl Imap {
         Ok(Done::Ok(None))
     }
 
-    pub(super) async fn subscribe(&self, mailbox: &str, wanted: bool) -> Result<Done, Stop> {
-        self.account()?.subscribe(&name(mailbox)?, wanted).await?;
+    /// What this client did itself need not be told to it.
+    fn know_own(&mut self, places: &[&Place]) {
+        let own = places.iter().filter(|place| !place.foreign);
+        let names: Vec<&MailboxName> = own.map(|place| &place.name).collect();
+        self.know_names(&names);
+    }
+
+    pub(super) async fn subscribe(&mut self, mailbox: &str, wanted: bool) -> Result<Done, Stop> {
+        let name = name(mailbox)?;
+        self.account()?.subscribe(&name, wanted).await?;
+        self.know_names(&[&name]);
         Ok(Done::Ok(None))
     }
 

@@ -29,7 +29,9 @@ impl Imap {
         session: &mut Session,
         (sources, key, returns): (Vec<MailboxFilter>, SearchKey, SearchReturn),
     ) -> Result<Done, Stop> {
-        let selected = self.selected.as_deref().map(|selected| selected.view.mailbox());
+        // A mailbox of another account is not one's own that has the same number.
+        let selected = self.selected.as_deref().filter(|_| !self.is_foreign());
+        let selected = selected.map(|selected| selected.view.mailbox());
         let account = self.account()?;
         let mut chosen = BTreeSet::new();
         for source in &sources {
@@ -87,7 +89,7 @@ fn choose(
 }
 
 /// How many levels a name is below another: 0 is the name itself.
-fn levels_below(top: &MailboxName, name: &MailboxName) -> Option<usize> {
+pub(super) fn levels_below(top: &MailboxName, name: &MailboxName) -> Option<usize> {
     let rest = name.as_str().strip_prefix(top.as_str())?;
     match rest.strip_prefix(SEPARATOR) {
         Some(below) => Some(below.split(SEPARATOR).count()),

@@ -58,7 +58,7 @@ pub(super) struct SharedMailbox {
 }
 
 /// `Other Users/<address>/<name>`: address and name.
-fn others(text: &str) -> Option<(Address, &str)> {
+pub(super) fn others(text: &str) -> Option<(Address, &str)> {
     let rest = text.strip_prefix(OTHERS)?.strip_prefix('/')?;
     // A local part may have a `/`, a domain has none.
     let at =

@@ -1,11 +1,12 @@
 //! What is new in the selected mailbox, as untagged responses (RFC 9051 §7.4, §7.5), and the FETCH
 //! lines that tell of flags.
 
-use super::{Imap, PIECE_OCTETS, Selected, Work, context::Updating, refusal::Stop, uid_set};
+use super::{Imap, PIECE_OCTETS, Selected, Work, context::Updating, fetch, refusal::Stop, uid_set};
 use account::{Row, Update};
 use imap::{
     Session,
     effect::{Done, Enabled},
+    types::{FetchItem, FetchModifiers, SequenceSet, SetNumber},
 };
 use mail::{NumberSet, Uid};
 use tokio::time::Instant;
@@ -55,6 +56,8 @@ pub(super) struct Telling {
     changed: Vec<u32>,
     /// The end: results that are kept up to date.
     updating: Option<Updating>,
+    /// Uids from this one on are new, and these items of them are told at the end (RFC 5465 §5.2).
+    pub new: Option<Box<(u32, Vec<FetchItem>)>>,
 }
 
 impl Telling {
@@ -64,6 +67,7 @@ impl Telling {
             expunged: Vec::new().into_iter(),
             changed: Vec::new(),
             updating: None,
+            new: None,
         }
     }
 
@@ -137,6 +141,24 @@ impl Telling {
 }
 
 impl Imap {
+    /// After the news: what NOTIFY wants to know of new messages (RFC 5465 §5.2).
+    pub(super) async fn begin_new(
+        &mut self,
+        session: &mut Session,
+        (from, items): (u32, Vec<FetchItem>),
+    ) -> Result<Done, Stop> {
+        let Some(selected) = self.selected.as_deref_mut() else { return Ok(Done::Ok(None)) };
+        let last = selected.view.uid_max().0;
+        if last < from {
+            return Ok(Done::Ok(None));
+        }
+        let set = SequenceSet::Ranges(vec![(SetNumber::Number(from), SetNumber::Number(last))]);
+        let asked = fetch::Asked { set, uid: true, items, modifiers: FetchModifiers::default() };
+        let fetching = fetch::Fetching::new(session, selected, asked).await?;
+        self.work = Some(Work::Fetch(Box::new(fetching)));
+        Ok(Done::More)
+    }
+
     /// Tells what is new; an idle client hears from time to time that we are there (quirk 10).
     pub(super) async fn poll(
         &mut self,
@@ -150,11 +172,17 @@ impl Imap {
             self.keep_alive = Some(Instant::now() + super::KEEP_ALIVE);
         }
         self.tell_metadata(session).await;
+        self.tell_notified(session).await?;
+        let (any, flags, expunges) = self.selected_events(expunges);
+        if !any {
+            return Ok(Done::Ok(None));
+        }
         if self.is_foreign() && !self.selected_rights().await?.has(mail::Rights::READ) {
             // Nothing is told any more of what may not be read.
             session.mailbox_gone();
             return Ok(Done::Ok(None));
         }
+        let new_items = self.new_items();
         let Some(selected) = self.selected.as_deref_mut() else { return Ok(Done::Ok(None)) };
         // Before the look: what is committed meanwhile may or may not be told.
         let modseq = selected.view.account().modseq();
@@ -163,7 +191,11 @@ impl Imap {
             let gone = selected.view.expunged();
             selected.tell_gone(session, &gone);
         }
-        let updates = selected.view.poll(expunges);
+        let (uid_next, items) = (selected.view.uid_max().0 + 1, new_items);
+        let mut updates = selected.view.poll(expunges);
+        if !flags {
+            updates.retain(|update| !matches!(update, Update::Flags(_)));
+        }
         if !selected.view.holds_back() {
             selected.told = modseq;
         } else if session.enabled().qresync {
@@ -180,6 +212,8 @@ impl Imap {
         if updates.is_empty() && !contexts.is_some_and(|contexts| contexts.has_news(largest)) {
             return Ok(Done::Ok(None));
         }
-        self.begin(session, Work::Tell(Box::new(Telling::new(updates)))).await
+        let mut telling = Telling::new(updates);
+        telling.new = (!items.is_empty()).then(|| Box::new((uid_next, items)));
+        self.begin(session, Work::Tell(Box::new(telling))).await
     }
 }
