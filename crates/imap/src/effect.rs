@@ -218,8 +218,8 @@ pub enum Effect {
         /// Return options (RFC 5267 §3).
         returns: SearchReturn,
     },
-    /// NOTIFY SET, or NONE (RFC 5465). Answered by done; what is to be heard of from then on is said
-    /// by [`Session::notify`](crate::Session::notify).
+    /// NOTIFY SET, or NONE (RFC 5465). Answered by done, after
+    /// [`Session::notify`](crate::Session::notify).
     Notify(Option<Box<NotifySet>>),
     /// GETACL, LISTRIGHTS or MYRIGHTS (RFC 4314).
     Acl {

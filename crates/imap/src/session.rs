@@ -262,8 +262,8 @@ impl Session {
     }
 
     /// Capabilities that this account's clients are not shown, besides those that nobody is; with
-    /// `+` in front, those that they are shown all the same. Said before [`Session::auth`]; forgotten
-    /// with the login.
+    /// `+` in front, those that they are shown all the same. Said before [`Session::auth`], and
+    /// forgotten with the login.
     pub fn hide(&mut self, capabilities: &Arc<[String]>) {
         self.hidden = (!capabilities.is_empty()).then(|| Arc::clone(capabilities));
     }
