@@ -57,7 +57,7 @@ pub const AFTER_LOGIN: Answer = Answer::client_bug("Already logged in");
 pub const NOT_SELECTED: Answer = Answer::client_bug("No mailbox is selected");
 pub const UID_REQUIRED: Answer =
     Answer::bad("UIDREQUIRED", "Message numbers are not used once UIDONLY is enabled");
-pub const BATCH_TOO_SMALL: Answer = Answer::no("TOOSMALL", "Batches have at least 500 messages");
+pub const BATCH_TOO_SMALL: Answer = Answer::no("TOOSMALL", "Ask for more messages in each batch");
 pub const BAD_EVENT: Answer = Answer::no(
     "BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange \
      MailboxMetadataChange ServerMetadataChange)",

@@ -39,6 +39,11 @@ impl Imap {
         }
         let all = account.mailboxes();
         let next: Vec<_> = all.into_iter().filter(|info| chosen.contains(&info.id.0)).collect();
+        let messages: u64 = next.iter().map(|info| u64::from(info.exists)).sum();
+        let max = session.limits().command_messages_max;
+        if max > 0 && messages > max.into() {
+            return Err(Refusal::MessageLimit(max).into());
+        }
         // What the session has selected may be named by name: then it is as any other.
         // UPDATE "MUST apply only to the currently selected mailbox" (§2.2), however that is named.
         let as_selected = sources.contains(&MailboxFilter::Selected) || returns.update;
