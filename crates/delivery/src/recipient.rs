@@ -121,6 +121,25 @@ impl Inbound {
         outcomes
     }
 
+    /// Stores a message in the INBOX of every account of a route unless this very transaction has
+    /// done so before; that is remembered for [`account::once::MARK_SECONDS`]. For the queue, which
+    /// may have to try again what it does not know to be done.
+    pub async fn deliver_once(
+        &self,
+        message: Bytes,
+        route: &Route,
+        transaction: &Transaction,
+    ) -> Result<(), Problem> {
+        let message = NewMessage {
+            tell_attachments: self.accounts.options().attachment_keywords,
+            ..NewMessage::new(message)
+        };
+        for id in &route.accounts {
+            self.store(*id, message.clone(), Some(transaction)).await?;
+        }
+        Ok(())
+    }
+
     async fn store(
         &self,
         id: AccountId,

@@ -55,11 +55,17 @@ pub const fn with(lmtp: bool, extended: bool, tls: bool, authenticated: bool) ->
 }
 
 impl Received<'_> {
-    /// Return-Path and Received, with CRLF.
+    /// Return-Path and Received, with CRLF: of a message that is delivered.
     #[must_use]
     pub fn fields(&self) -> String {
+        return_path(self.from) + &self.received()
+    }
+
+    /// Received alone: of a message that goes on to another host, which writes Return-Path when it
+    /// delivers (RFC 5321 §4.4).
+    #[must_use]
+    pub fn received(&self) -> String {
         let mut out = String::with_capacity(400);
-        let from = self.from.map(ToString::to_string).unwrap_or_default();
         let client = match self.origin.client {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("IPv6:{address}"),
@@ -70,7 +76,7 @@ impl Received<'_> {
         let hello = if hello.is_empty() { "unknown" } else { &hello };
         let _ = write!(
             out,
-            "Return-Path: <{from}>\r\nReceived: from {hello} ([{client}])\r\n\
+            "Received: from {hello} ([{client}])\r\n\
              \tby {} (Palomar) with {} id {}",
             self.host_name, self.origin.protocol, self.id
         );
@@ -83,6 +89,13 @@ impl Received<'_> {
         let _ = write!(out, "; {}\r\n", date(self.now));
         out
     }
+}
+
+/// Return-Path (RFC 5321 §4.4), with CRLF.
+#[must_use]
+pub fn return_path(from: Option<&Address>) -> String {
+    let from = from.map(ToString::to_string).unwrap_or_default();
+    format!("Return-Path: <{from}>\r\n")
 }
 
 /// Date (RFC 5322 §3.3) in UTC.

@@ -10,6 +10,7 @@ pub mod import;
 mod index;
 mod mailboxes;
 mod perform;
+mod queue;
 pub mod socket;
 mod token;
 
@@ -26,6 +27,18 @@ pub enum Request {
     Status,
     DomainAdd {
         domain: String,
+    },
+    QueueList,
+    /// What waits for one host, or all.
+    QueueRetry {
+        host: Option<String>,
+    },
+    QueueHold {
+        id: String,
+        held: bool,
+    },
+    QueueDrop {
+        id: String,
     },
     /// Only a domain without accounts and aliases.
     DomainRemove {
@@ -169,6 +182,7 @@ pub enum Reply {
     Done,
     Status { version: String, connections: u32 },
     Domains(Vec<String>),
+    Queue { messages: Vec<QueueDetails>, sites: Vec<QueueSite> },
     Accounts(Vec<AccountRow>),
     Account(AccountDetails),
     Aliases(Vec<AliasRow>),
@@ -223,6 +237,50 @@ pub struct AccountDetails {
     pub messages_max: Option<u64>,
     pub hidden_capabilities: Vec<String>,
     pub aliases: Vec<String>,
+}
+
+/// A message of the outbound queue.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct QueueDetails {
+    pub id: String,
+    /// Empty for `<>`.
+    pub from: String,
+    pub octets: u64,
+    /// Seconds since 1970 UTC.
+    pub received_at: i64,
+    pub expires_at: i64,
+    pub held: bool,
+    pub recipients: Vec<QueueRecipient>,
+}
+
+/// Somebody whom a queued message is for.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct QueueRecipient {
+    pub address: String,
+    pub attempts: u32,
+    /// Tries after which the message may have arrived: the last reply was missing.
+    pub undecided: u32,
+    /// How it ended, if it has.
+    pub settled: Option<String>,
+    /// What was said last.
+    pub reply: Option<String>,
+}
+
+/// A host that mail waits for.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct QueueSite {
+    pub host: String,
+    pub due: usize,
+    pub waiting: usize,
+    pub connections: usize,
+    /// Calls in a row that nobody took.
+    pub failures: u32,
+    /// Seconds since 1970 UTC.
+    pub closed_until: i64,
+    pub why: Option<String>,
 }
 
 /// An alias.

@@ -69,6 +69,8 @@ pub struct Config {
     pub command_messages_max: u32,
     /// `limits.saved_messages_max`
     pub saved_messages_max: u32,
+    /// The outbound queue.
+    pub outbound: crate::outbound::service::Settings,
     /// The JMAP session resource with the same mail.
     pub jmap_session_url: Option<String>,
     /// What all users read as `/shared/comment` of the server.

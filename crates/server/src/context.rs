@@ -1,6 +1,6 @@
 //! What every connection shares.
 
-use crate::{admission::Admission, auth::Authenticator, metrics::Metrics};
+use crate::{admission::Admission, auth::Authenticator, metrics::Metrics, outbound::Outbound};
 use std::{net::SocketAddr, sync::Arc};
 
 /// The running server's parts, as bridges see them.
@@ -15,6 +15,8 @@ pub struct Context {
     pub admission: Arc<Admission>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Mail that goes elsewhere.
+    pub outbound: Arc<Outbound>,
 }
 
 /// One connection, for logs and trace headers.

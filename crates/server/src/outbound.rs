@@ -5,8 +5,12 @@
 
 pub mod connection;
 pub mod dane;
+pub mod route;
+pub mod service;
 pub mod verify;
 
 pub use connection::{Call, Connection, Content, Settings, Unreachable};
 pub use dane::Tlsa;
+pub use route::{Host, Routes};
+pub use service::Outbound;
 pub use verify::Verifier;

@@ -16,6 +16,7 @@ use crate::{
     listener::{Bound, Door, Taken},
     metrics::{self, Metrics},
     notify::notify,
+    outbound::{self, Outbound},
     protocol::Protocol,
     sessions::Sessions,
     stack::Stack,
@@ -109,7 +110,13 @@ pub async fn run(
     let hangup = signal(SignalKind::hangup())?;
     let store = parts.stack.store();
     let (open, mut closed) = mpsc::channel(1);
-    let (service, bound, metrics) = Service::new(parts, open)?;
+    let outbound = Outbound::open(
+        &parts.stack.accounts,
+        &parts.config.host_name,
+        parts.config.outbound.clone(),
+    );
+    let outbound = outbound.await.map_err(|error| io::Error::other(error.to_string()))?;
+    let (service, bound, metrics) = Service::new(parts, (open, outbound))?;
 
     let addresses = service.listen(bound)?;
     service.administer(metrics)?;
@@ -151,7 +158,7 @@ impl Service {
     /// Nothing runs yet; sockets are given back.
     fn new(
         parts: Parts,
-        open: mpsc::Sender<()>,
+        (open, outbound): (mpsc::Sender<()>, Arc<Outbound>),
     ) -> Result<(Self, Vec<Bound>, Option<std::net::TcpListener>), ServiceError> {
         let Parts { config, bound, metrics, certificates, stack } = parts;
         let (down, shutdown) = watch::channel(false);
@@ -176,6 +183,7 @@ impl Service {
             auth,
             admission,
             metrics: counters,
+            outbound,
         });
         let tls = certificates.map(Tls::new).transpose()?;
         Ok((Self { config, context, tls, door, open, down }, bound, metrics))
@@ -189,6 +197,7 @@ impl Service {
         let admin = Admin::new(accounts, data, Some(Arc::clone(&self.context)));
         tokio::spawn(socket::serve(socket::bind(data)?, Arc::new(admin), shutdown.clone()));
         tokio::spawn(purge(Arc::clone(&self.context.accounts), shutdown.clone()));
+        outbound::service::start(&self.context.outbound, shutdown.clone());
         let accounts = Arc::clone(&self.context.accounts);
         indexer::start(accounts, self.config.search, shutdown.clone())?;
         if let Some(listener) = metrics {

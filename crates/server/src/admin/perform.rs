@@ -42,6 +42,11 @@ impl Admin {
         }
     }
 
+    /// The server that runs, if one does.
+    pub(super) const fn server(&self) -> Option<&Arc<Context>> {
+        self.server.as_ref()
+    }
+
     /// Hashes a password where blocking is allowed.
     async fn hash(&self, password: &str) -> Result<Password, Failure> {
         let password = check_password(password)?.to_vec();
@@ -99,6 +104,10 @@ impl Admin {
             | Request::AccountDisable { .. }
             | Request::AccountCapabilities { .. }
             | Request::QuotaSet { .. } => self.account(request).await,
+            Request::QueueList
+            | Request::QueueRetry { .. }
+            | Request::QueueHold { .. }
+            | Request::QueueDrop { .. } => self.queue(request).await,
             Request::MailboxList { address } => self.mailbox_list(&address).await,
             Request::Import(batch) => self.import(batch).await,
             Request::Export { address, mailbox, after } => {

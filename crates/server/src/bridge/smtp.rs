@@ -8,11 +8,13 @@ use crate::{
     bridge::Bridge,
     context::{Context, Peer},
 };
+use account::queue::{Content, Envelope, Language, Notify, Return, Target};
 use bytes::{Bytes, BytesMut};
-use delivery::{Inbound, Origin, Problem, Received, Route, Submitted, author, trace};
+use delivery::{Inbound, Origin, Problem, Received, Route, Submitted, author, report, trace};
 use mail::Address;
 use smtp::{
-    Effect, Kind, Limits, MailFrom, Options, RcptTo, Session, Verdict, effect::Introduction,
+    Effect, Kind, Limits, MailFrom, Options, RcptTo, Session, Verdict,
+    effect::{Body, Introduction, Ret},
 };
 use std::{
     future::pending,
@@ -81,11 +83,17 @@ pub struct Smtp {
     message: Option<Box<Message>>,
 }
 
+/// Where a recipient's mail goes.
+enum Place {
+    Here(Route),
+    Elsewhere,
+}
+
 /// The transaction at hand.
 #[derive(Default)]
 struct Message {
     from: MailFrom,
-    recipients: Vec<(Address, Route)>,
+    recipients: Vec<(RcptTo, Place)>,
     introduction: Introduction,
     content: BytesMut,
     room: Option<OwnedSemaphorePermit>,
@@ -182,7 +190,16 @@ impl Smtp {
 
     async fn recipient(&mut self, to: RcptTo) -> Result<(), Verdict> {
         let octets = self.message.as_ref().and_then(|message| message.from.size).unwrap_or(0);
-        let route = self.shared.inbound.route(&to.path, octets).await;
+        let route = match self.shared.inbound.route(&to.path, octets).await {
+            // Who logged in may send to the world.
+            Err(Problem::Elsewhere)
+                if self.kind == Kind::Submission
+                    && self.context.outbound.reaches(to.path.domain().as_str()) =>
+            {
+                Ok(Place::Elsewhere)
+            }
+            route => route.map(Place::Here),
+        };
         let route = route.map_err(|problem| {
             tracing::info!(
                 connection = self.peer.id, protocol = self.protocol(), to = %to.path,
@@ -191,7 +208,7 @@ impl Smtp {
             self.verdict(&problem)
         })?;
         if let Some(message) = &mut self.message {
-            message.recipients.push((to.path, route));
+            message.recipients.push((to, route));
         }
         Ok(())
     }
@@ -226,14 +243,19 @@ impl Smtp {
         let count = message.recipients.len();
         let number = self.shared.transactions.fetch_add(1, Ordering::Relaxed);
         let id = format!("{:x}.{number:x}", self.peer.id);
-        let prepared = self.prepare(&message, &id).await;
-        let whole = match prepared {
+        let whole = match self.prepare(&message, &id).await {
             Ok(whole) => whole,
             Err(verdict) => return vec![Err(verdict); count],
         };
+        let mut routes = Vec::with_capacity(count);
+        for (_, place) in &message.recipients {
+            match place {
+                Place::Here(route) => routes.push(route.clone()),
+                // One commit for all recipients; those that are ours are served by the queue too.
+                Place::Elsewhere => return self.queue(&message, whole).await,
+            }
+        }
         let octets = whole.len();
-        let routes: Vec<Route> =
-            message.recipients.iter().map(|(_, route)| route.clone()).collect();
         let sender = message.from.path.as_ref().map_or_else(String::new, ToString::to_string);
         let submitted = Submitted {
             sender: &sender,
@@ -249,6 +271,43 @@ impl Smtp {
         );
         let verdict = |outcome: Result<(), Problem>| outcome.map_err(|p| self.verdict(&p));
         outcomes.into_iter().map(verdict).collect()
+    }
+
+    /// Into the queue, for all recipients.
+    async fn queue(&self, message: &Message, whole: Bytes) -> Vec<Result<(), Verdict>> {
+        let target = |(to, _): &(RcptTo, Place)| Target {
+            address: to.path.clone(),
+            notify: to.notify.as_deref().map_or_else(Notify::default, Notify::parse),
+            original: to.original.clone(),
+        };
+        let head = whole.get(..mail::header::header_octets(&whole)).unwrap_or_default();
+        let envelope = Envelope {
+            from: message.from.path.clone(),
+            account: self.login.as_ref().map(|login| login.account.id()),
+            envelope_id: message.from.envelope_id.clone(),
+            returns: message.from.ret.map(|ret| match ret {
+                Ret::Full => Return::Full,
+                Ret::Headers => Return::Headers,
+            }),
+            content: match message.from.body {
+                Body::Binary => Content::Binary,
+                // What a client says of its content is not always so.
+                _ if whole.is_ascii() => Content::SevenBit,
+                _ => Content::EightBit,
+            },
+            utf8: !head.is_ascii(),
+            language: header_language(head),
+            recipients: message.recipients.iter().map(target).collect(),
+            ..Envelope::default()
+        };
+        let count = message.recipients.len();
+        match self.context.outbound.accept(envelope, whole).await {
+            Ok(_) => {
+                self.context.metrics.delivered(self.protocol(), count as u64);
+                vec![Ok(()); count]
+            }
+            Err(error) => vec![Err(self.verdict(&Problem::from(error))); count],
+        }
     }
 
     /// The message with its trace, if it may be delivered.
@@ -273,7 +332,7 @@ impl Smtp {
             tls: told.tls.clone(),
         };
         let only_recipient = match message.recipients.as_slice() {
-            [(only, _)] => Some(only),
+            [(only, _)] => Some(&only.path),
             _ => None,
         };
         let received = Received {
@@ -284,7 +343,8 @@ impl Smtp {
             id,
             now,
         };
-        let fields = received.fields();
+        let relayed = message.recipients.iter().any(|(_, place)| matches!(place, Place::Elsewhere));
+        let fields = if relayed { received.received() } else { received.fields() };
         let mut whole = BytesMut::with_capacity(fields.len() + own.len() + content.len());
         whole.extend_from_slice(fields.as_bytes());
         whole.extend_from_slice(own.as_bytes());
@@ -305,4 +365,11 @@ impl Smtp {
         }
         Ok(())
     }
+}
+
+/// The language that a message says it is in (RFC 3282), for reports about it.
+fn header_language(head: &[u8]) -> Language {
+    let field = mail::header::fields(head).find(|field| field.is("Content-Language"));
+    let tags = field.map(|field| String::from_utf8_lossy(&field.unfolded()).into_owned());
+    tags.and_then(|tags| report::language(&tags)).unwrap_or_default()
 }

@@ -77,6 +77,9 @@ pub enum Command {
     Import(ImportJob),
     /// Write mail out as Maildir or mbox
     Export(ExportJob),
+    /// Mail that waits to leave
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Bring expunged messages back
     #[command(subcommand)]
     Undelete(UndeleteCommand),
@@ -283,6 +286,34 @@ pub enum QuotaCommand {
     },
 }
 
+/// `queue`
+#[derive(Subcommand)]
+pub enum QueueCommand {
+    /// Show messages, and hosts that do not answer
+    List,
+    /// Try again now
+    Retry {
+        /// As list shows it [default: all]
+        #[arg(long)]
+        host: Option<String>,
+    },
+    /// Hold a message back
+    Hold {
+        /// As list shows it
+        id: String,
+    },
+    /// Let a message go that was held
+    Release {
+        /// As list shows it
+        id: String,
+    },
+    /// Take a message out; its sender is not told
+    Drop {
+        /// As list shows it
+        id: String,
+    },
+}
+
 /// `undelete`
 #[derive(Subcommand)]
 pub enum UndeleteCommand {
@@ -368,6 +399,13 @@ pub fn request(command: Command) -> Result<Request, Stop> {
             Request::QuotaSet { address, octets_max: octets, messages_max: messages }
         }
         Command::Quota(QuotaCommand::Show { address }) => Request::AccountShow { address },
+        Command::Queue(command) => match command {
+            QueueCommand::List => Request::QueueList,
+            QueueCommand::Retry { host } => Request::QueueRetry { host },
+            QueueCommand::Hold { id } => Request::QueueHold { id, held: true },
+            QueueCommand::Release { id } => Request::QueueHold { id, held: false },
+            QueueCommand::Drop { id } => Request::QueueDrop { id },
+        },
         Command::Undelete(UndeleteCommand::List { address }) => Request::UndeleteList { address },
         Command::Undelete(UndeleteCommand::Restore { address, messages, mailbox }) => {
             Request::UndeleteRestore { address, messages, mailbox }

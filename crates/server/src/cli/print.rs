@@ -1,7 +1,7 @@
 //! Replies on standard output: for people, or as one line of JSON.
 
 use crate::{
-    admin::{AccountDetails, CheckReport, Reply, TokenRow},
+    admin::{AccountDetails, CheckReport, QueueDetails, QueueSite, Reply, TokenRow},
     calendar::{day, short},
 };
 
@@ -26,6 +26,7 @@ impl Out {
                 println!("Palomar {version}, {connections} connections");
             }
             Reply::Domains(names) => names.iter().for_each(|name| println!("{name}")),
+            Reply::Queue { messages, sites } => queue(messages, sites),
             Reply::Accounts(rows) => {
                 for row in rows {
                     let state = if row.disabled { "  (disabled)" } else { "" };
@@ -84,6 +85,24 @@ fn token(row: &TokenRow) {
     let (name, scopes, made) = (&row.name, row.scopes.join(","), short(row.made));
     let (expires, used) = (time(row.expires), row.used.map_or("never".to_owned(), day));
     println!("{name}  {scopes}  made {made}, expires {expires}, last used {used}");
+}
+
+fn queue(messages: &[QueueDetails], sites: &[QueueSite]) {
+    for one in messages {
+        let held = if one.held { "  (held)" } else { "" };
+        let from = if one.from.is_empty() { "<>" } else { &one.from };
+        println!("{}  {}  {} octets  {from}{held}", one.id, short(one.received_at), one.octets);
+        for to in one.recipients.iter().filter(|to| to.settled.is_none()) {
+            println!("    {}  {} tries", to.address, to.attempts);
+            if let Some(reply) = &to.reply {
+                println!("        {}", shown(reply));
+            }
+        }
+    }
+    for site in sites.iter().filter(|site| site.failures > 0) {
+        let why = site.why.as_deref().map(shown).unwrap_or_default();
+        println!("{} does not take mail until {}: {why}", site.host, short(site.closed_until));
+    }
 }
 
 fn account(details: &AccountDetails) {

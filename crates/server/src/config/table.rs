@@ -1,6 +1,7 @@
 //! The table of settings.
 
 use super::{Setting, read, read::Read};
+use crate::outbound::Host;
 
 /// A row: name, unit, default as TOML, meaning, and the field that it sets.
 macro_rules! row {
@@ -143,6 +144,83 @@ pub const SETTINGS: &[Setting] = &[
         "20000",
         "Connections in all; fewer when the machine gives fewer file descriptors.",
         connections.connections_max
+    ),
+    Setting {
+        name: "outbound.smart_host",
+        unit: "host:port",
+        default: "",
+        doc: "Host that takes mail for everybody else; without it and without a route mail to \
+              other domains is refused. TLS is used when it is offered.",
+        set: |config, value| {
+            let host = Host::parse(&String::read(value)?).ok_or("not a host and port")?;
+            config.outbound.routes.smart_host = Some(host);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "outbound.routes",
+        unit: "list of domain=host:port",
+        default: "[]",
+        doc: "Hosts that take mail for certain domains, instead of the smart host.",
+        set: |config, value| {
+            let parse = |text: &str| {
+                let (domain, host) = text.split_once('=')?;
+                Some((domain.trim().to_owned(), Host::parse(host.trim())?))
+            };
+            let all = Vec::<String>::read(value)?;
+            let routes = all.iter().map(|text| parse(text).ok_or("not domain=host:port"));
+            config.outbound.routes.domains = routes.collect::<Result<_, _>>()?;
+            Ok(())
+        },
+    },
+    row!(
+        "outbound.retry_seconds_first",
+        "seconds",
+        "120",
+        "Until a message is tried again; then twice as long each time.",
+        outbound.retry_seconds_first
+    ),
+    row!(
+        "outbound.retry_seconds_max",
+        "seconds",
+        "5400",
+        "Between two tries at most.",
+        outbound.retry_seconds_max
+    ),
+    row!(
+        "outbound.expire_seconds",
+        "seconds",
+        "432000",
+        "After which a message is given up, and its sender told (RFC 5321: 4 to 5 days).",
+        outbound.expire_seconds
+    ),
+    row!(
+        "outbound.warn_seconds",
+        "seconds",
+        "14400",
+        "After which the sender of a message that still waits is told.",
+        outbound.warn_seconds
+    ),
+    row!(
+        "outbound.connections_max",
+        "connections",
+        "100",
+        "Connections to other servers.",
+        outbound.connections_max
+    ),
+    row!(
+        "outbound.host_connections_max",
+        "connections",
+        "20",
+        "Connections to one host.",
+        outbound.host_connections_max
+    ),
+    row!(
+        "outbound.host_messages_per_minute_max",
+        "messages",
+        "0",
+        "Messages to one host in a minute; 0 for any number.",
+        outbound.host_messages_per_minute_max
     ),
     row!(
         "limits.command_messages_max",

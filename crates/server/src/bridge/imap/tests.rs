@@ -136,7 +136,10 @@ impl World {
         let auth =
             Authenticator::new(logins, &[1; 32], Arc::clone(&admission), Arc::clone(&metrics));
         let host_name = "mx.test".to_owned();
-        let context = Arc::new(Context { accounts, host_name, auth, admission, metrics });
+        let settings = crate::outbound::service::Settings::default();
+        let outbound =
+            crate::outbound::Outbound::open(&accounts, &host_name, settings).await.unwrap();
+        let context = Arc::new(Context { accounts, host_name, auth, admission, metrics, outbound });
         let options = Options {
             limits: ::imap::Limits::default(),
             host: "mx.test".to_owned(),

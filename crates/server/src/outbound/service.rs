@@ -1,0 +1,350 @@
+//! The outbound queue at work: what is accepted is written down, tried, tried again, and reported.
+//!
+//! Invariants: nothing is tried before it is durable; what a host said is durable before the next
+//! thing follows from it; a message leaves the queue with the report about it, in one commit; who
+//! has no reverse-path is told nothing. What cannot be written down is tried again later: a message
+//! may then arrive twice, never be lost.
+
+mod attempt;
+mod tell;
+
+use super::{
+    connection::Settings as ConnectionSettings,
+    route::{LOCAL, Routes},
+};
+use crate::clock::SystemClock;
+use account::{
+    Accounts, Clock as _, Error, Recipient,
+    queue::{Envelope, Queue, QueueId, Queued, Settled},
+};
+use bytes::Bytes;
+use delivery::{
+    Inbound,
+    queue::{Backoff, Item, Limits, Scheduler, Site},
+};
+use mail::Address;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
+};
+
+/// When nothing is due the queue is looked at so often all the same.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Octets of content that are kept in memory for messages that are tried at once.
+const FRESH_OCTETS_MAX: usize = 16 << 20;
+
+/// Settings.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Settings {
+    /// Where mail goes.
+    pub routes: Routes,
+    /// Seconds until the second try; then twice as long each time.
+    pub retry_seconds_first: u32,
+    /// Seconds between two tries at most.
+    pub retry_seconds_max: u32,
+    /// Seconds after which a message is given up.
+    pub expire_seconds: u32,
+    /// Seconds after which its sender hears that it is late.
+    pub warn_seconds: u32,
+    /// Connections in all.
+    pub connections_max: u32,
+    /// Connections to one host.
+    pub host_connections_max: u32,
+    /// Messages to one host in a minute; 0 for any number.
+    pub host_messages_per_minute_max: u32,
+}
+
+/// The queue.
+pub struct Outbound {
+    queue: Arc<Queue>,
+    accounts: Arc<Accounts>,
+    inbound: Inbound,
+    host_name: String,
+    settings: Settings,
+    connection: ConnectionSettings,
+    state: Mutex<State>,
+    notify: Notify,
+}
+
+struct State {
+    scheduler: Scheduler,
+    /// When a message's sender is to be told something, or it is to be given up.
+    deadlines: BTreeSet<(i64, u64)>,
+    /// Content of messages that came just now.
+    fresh: BTreeMap<u64, Bytes>,
+    fresh_octets: usize,
+}
+
+impl Outbound {
+    /// Opens the queue; [`Self::run`] works on it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn open(
+        accounts: &Arc<Accounts>,
+        host_name: &str,
+        settings: Settings,
+    ) -> Result<Arc<Self>, Error> {
+        let queue = Queue::open(accounts).await?;
+        let limits = Limits {
+            connections_max: settings.connections_max.max(1) as usize,
+            site_connections_max: settings.host_connections_max.max(1) as usize,
+            site_messages_per_minute_max: settings.host_messages_per_minute_max,
+            site_connections_first: 2,
+        };
+        let backoff = Backoff {
+            first_seconds: settings.retry_seconds_first.max(1),
+            max_seconds: settings.retry_seconds_max.max(1),
+            seed: u64::from(std::process::id()),
+        };
+        let state = State {
+            scheduler: Scheduler::new(limits, backoff),
+            deadlines: BTreeSet::new(),
+            fresh: BTreeMap::new(),
+            fresh_octets: 0,
+        };
+        Ok(Arc::new(Self {
+            queue,
+            accounts: Arc::clone(accounts),
+            inbound: Inbound::new(Arc::clone(accounts)),
+            host_name: host_name.to_owned(),
+            settings,
+            connection: ConnectionSettings::default(),
+            state: Mutex::new(state),
+            notify: Notify::new(),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now() -> i64 {
+        SystemClock.now_seconds()
+    }
+
+    /// Whether there is a way out to a domain.
+    #[must_use]
+    pub fn reaches(&self, domain: &str) -> bool {
+        self.settings.routes.host(domain).is_some()
+    }
+
+    /// Takes a message in: when this is ready it is durable, and it is being tried. Times of the
+    /// envelope are set here.
+    ///
+    /// # Errors
+    /// The store's; [`account::Refused::MessageTooBig`].
+    pub async fn accept(&self, mut envelope: Envelope, content: Bytes) -> Result<QueueId, Error> {
+        let now = Self::now();
+        envelope.received_at = now;
+        envelope.expires_at = now + i64::from(self.settings.expire_seconds);
+        envelope.octets = content.len() as u64;
+        let id = self.queue.put(&envelope, &content).await?;
+        let recipients = envelope.recipients.len();
+        tracing::info!(queue = %id, octets = content.len(), recipients, "queued");
+        self.enter(Queued::new(id, envelope, Vec::new()), Some(content)).await;
+        Ok(id)
+    }
+
+    /// A message is in the queue: it is given to the scheduler.
+    async fn enter(&self, queued: Queued, content: Option<Bytes>) {
+        let Queued { id, envelope, progress, .. } = queued;
+        let mut sites: BTreeMap<Arc<str>, (Vec<u32>, u32, i64)> = BTreeMap::new();
+        for (at, target) in (0..).zip(&envelope.recipients) {
+            let known = progress.get(at as usize);
+            if known.is_some_and(|progress| progress.settled.is_some()) {
+                continue;
+            }
+            let site = self.site(&target.address).await;
+            let (recipients, attempts, next) = sites.entry(site).or_default();
+            recipients.push(at);
+            *attempts = (*attempts).max(known.map_or(0, |progress| progress.attempts));
+            *next = (*next).max(known.map_or(0, |progress| progress.next_at));
+        }
+        let now = Self::now();
+        let mut state = self.state();
+        if let Some(content) = content
+            && state.fresh_octets + content.len() <= FRESH_OCTETS_MAX
+        {
+            state.fresh_octets += content.len();
+            state.fresh.insert(id.0, content);
+        }
+        let warn_at = envelope.received_at + i64::from(self.settings.warn_seconds);
+        let deadline = if envelope.warned { envelope.expires_at } else { warn_at };
+        state.deadlines.insert((deadline.min(envelope.expires_at), id.0));
+        if !envelope.held {
+            for (site, (recipients, attempts, next)) in sites {
+                let item = Item { id, recipients: recipients.into(), attempts };
+                let at = next.max(envelope.not_before);
+                state.scheduler.add(&site, item, (now, at));
+            }
+        }
+        drop(state);
+        self.notify.notify_one();
+    }
+
+    /// Where an address's mail goes together. One without a way out waits at its domain.
+    async fn site(&self, address: &Address) -> Arc<str> {
+        match self.accounts.directory().resolve(address).await {
+            Ok(Recipient::Local { .. } | Recipient::Unknown) => Arc::from(LOCAL),
+            // When the directory cannot be asked the recipient is tried as another's, later.
+            Ok(Recipient::Elsewhere) | Err(_) => {
+                let domain = address.domain().as_str();
+                self.settings.routes.site(domain).unwrap_or_else(|| Arc::from(domain))
+            }
+        }
+    }
+
+    /// Works until `shutdown`.
+    pub async fn run(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
+        self.load().await;
+        loop {
+            let wait = self.turn().await;
+            tokio::select! {
+                _ = shutdown.wait_for(|down| *down) => return,
+                () = self.notify.notified() => {}
+                () = sleep(wait) => {}
+            }
+        }
+    }
+
+    /// What waited when the server was started.
+    async fn load(&self) {
+        let (mut after, mut count) = (None, 0_u64);
+        loop {
+            let page = match self.queue.page(after).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!(%error, "the queue cannot be read");
+                    return;
+                }
+            };
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            for (id, queued) in page {
+                match queued {
+                    Ok(queued) => {
+                        count += 1;
+                        self.enter(queued, None).await;
+                    }
+                    Err(error) => tracing::error!(queue = %id, %error, "cannot be read"),
+                }
+            }
+        }
+        if count > 0 {
+            tracing::info!(messages = count, "the queue was read");
+        }
+    }
+
+    /// Calls whom there is something for, and tells senders what is due. Gives how long to wait.
+    async fn turn(self: &Arc<Self>) -> Duration {
+        let now = Self::now();
+        let (next, due) = {
+            let mut state = self.state();
+            let next = state.scheduler.wake(now);
+            while let Some(site) = state.scheduler.call(now) {
+                let outbound = Arc::clone(self);
+                tokio::spawn(async move { outbound.serve(site).await });
+            }
+            let mut due = Vec::new();
+            while let Some((at, id)) = state.deadlines.first().copied().filter(|(at, _)| *at <= now)
+            {
+                state.deadlines.remove(&(at, id));
+                due.push(QueueId(id));
+            }
+            let deadline = state.deadlines.first().map(|(at, _)| *at);
+            (next.into_iter().chain(deadline).min(), due)
+        };
+        for id in due {
+            self.deadline(id).await;
+        }
+        let seconds = next.map_or(u64::MAX, |at| u64::try_from(at - now).unwrap_or(0).max(1));
+        LOOK_EVERY.min(Duration::from_secs(seconds))
+    }
+
+    /// Nothing is to be told of a message any more.
+    fn undated(&self, queued: &Queued) {
+        let envelope = &queued.envelope;
+        let warn_at = envelope.received_at + i64::from(self.settings.warn_seconds);
+        let mut state = self.state();
+        for at in [warn_at.min(envelope.expires_at), envelope.expires_at] {
+            state.deadlines.remove(&(at, queued.id.0));
+        }
+    }
+
+    /// A message and its content are gone from the queue, or are not needed in memory any more.
+    fn forget(&self, id: QueueId) {
+        let mut state = self.state();
+        if let Some(content) = state.fresh.remove(&id.0) {
+            state.fresh_octets -= content.len();
+        }
+    }
+
+    /// All messages, in the order in which they came.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn messages(&self) -> Result<Vec<Queued>, Error> {
+        let (mut after, mut found) = (None, Vec::new());
+        loop {
+            let page = self.queue.page(after).await?;
+            let Some((last, _)) = page.last() else { return Ok(found) };
+            after = Some(*last);
+            found.extend(page.into_iter().filter_map(|(_, queued)| queued.ok()));
+        }
+    }
+
+    /// Sites that have work or are not answering.
+    #[must_use]
+    pub fn sites(&self) -> Vec<Site> {
+        self.state().scheduler.sites()
+    }
+
+    /// Tries all that waits now, or what waits for one site.
+    pub fn retry(&self, site: Option<&str>) {
+        self.state().scheduler.retry(site, Self::now());
+        self.notify.notify_one();
+    }
+
+    /// Holds a message back, or lets it go. Whether there is such a message.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn hold(&self, id: QueueId, held: bool) -> Result<bool, Error> {
+        let Some(mut queued) = self.queue.find(id).await? else { return Ok(false) };
+        queued.envelope.held = held;
+        self.queue.amend(&queued).await?;
+        self.state().scheduler.remove(id, Self::now());
+        if !held {
+            self.enter(queued, None).await;
+        }
+        Ok(true)
+    }
+
+    /// Takes a message out; nobody is told. Whether there was such a message.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn drop_message(&self, id: QueueId) -> Result<bool, Error> {
+        let Some(mut queued) = self.queue.find(id).await? else { return Ok(false) };
+        self.state().scheduler.remove(id, Self::now());
+        for progress in &mut queued.progress {
+            progress.settled.get_or_insert(Settled::Dropped);
+        }
+        self.queue.remove(&queued).await?;
+        self.forget(id);
+        self.undated(&queued);
+        tracing::info!(queue = %id, "dropped");
+        Ok(true)
+    }
+}
+
+/// Starts the work in the background.
+pub fn start(outbound: &Arc<Outbound>, shutdown: watch::Receiver<bool>) {
+    tokio::spawn(Arc::clone(outbound).run(shutdown));
+}

@@ -1,0 +1,310 @@
+//! One site's turn: a connection, and message after message on it.
+
+use super::{
+    super::{
+        connection::{Call, Connection, Content, Unreachable},
+        route::{Host, LOCAL},
+        verify::Verifier,
+    },
+    Outbound,
+};
+use account::{
+    once::Transaction,
+    queue::{self, Queue, Queued, Reply, Return, Settled},
+};
+use bytes::Bytes;
+use delivery::{
+    Problem,
+    queue::{Ended, Item},
+    trace,
+};
+use smtp::{
+    MailFrom, RcptTo,
+    client::{Message, Options, Outcome, Report, Tls, Verdict},
+    effect::{Body, Ret},
+};
+use std::{io, sync::Arc};
+
+/// Octets of content read from the store at once.
+const PIECE_OCTETS: u64 = 256 << 10;
+
+/// What became of a recipient.
+pub(super) struct Came {
+    /// Its place in the envelope.
+    pub at: u32,
+    /// How it ended; `None`: it is tried again.
+    pub settled: Option<Settled>,
+    /// What was said.
+    pub reply: Reply,
+    /// It may have arrived.
+    pub undecided: bool,
+    /// Nobody was asked: it does not count as a try.
+    pub untried: bool,
+}
+
+/// Content of a queued message, from memory or from the store.
+struct FromQueue<'a> {
+    queue: &'a Queue,
+    queued: &'a Queued,
+    fresh: Option<Bytes>,
+}
+
+impl Content for FromQueue<'_> {
+    fn octets(&self) -> u64 {
+        self.queued.envelope.octets
+    }
+
+    async fn read(&mut self, from: u64, octets: usize) -> io::Result<Bytes> {
+        if let Some(fresh) = &mut self.fresh {
+            return fresh.read(from, octets).await;
+        }
+        let octets = PIECE_OCTETS.min(octets as u64);
+        self.queue.content(self.queued, from, octets).await.map_err(io::Error::other)
+    }
+}
+
+impl Outbound {
+    /// Serves a site until nothing is due there, or it does not answer.
+    pub(super) async fn serve(self: Arc<Self>, site: Arc<str>) {
+        let mut connection = None;
+        loop {
+            let item = self.state().scheduler.take(&site, Self::now());
+            let Some(item) = item else { break };
+            let ended = self.attempt(&site, &item, &mut connection).await;
+            let unreachable = matches!(ended, Ended::Unreachable(_));
+            if let Ended::Unreachable(why) = &ended {
+                tracing::warn!(%site, why, "no host takes mail");
+            }
+            let again = self.state().scheduler.ended(&site, item, (ended, Self::now()));
+            tracing::trace!(%site, ?again, "tried");
+            if unreachable {
+                break;
+            }
+        }
+        if let Some(connection) = connection.take() {
+            let connection: Connection = connection;
+            connection.quit().await;
+        }
+        self.state().scheduler.hung_up(&site, Self::now());
+        self.notify.notify_one();
+    }
+
+    /// Tries a message.
+    async fn attempt(&self, site: &str, item: &Item, connection: &mut Option<Connection>) -> Ended {
+        let queued = match self.queue.find(item.id).await {
+            Ok(Some(queued)) => queued,
+            Ok(None) => return Ended::Done,
+            Err(error) => {
+                tracing::error!(queue = %item.id, %error, "cannot be read");
+                return Ended::Later(item.recipients.clone());
+            }
+        };
+        if queued.envelope.held {
+            return Ended::Done;
+        }
+        let waits = |at: &u32| {
+            queued.progress.get(*at as usize).is_some_and(|progress| progress.settled.is_none())
+        };
+        let open: Vec<u32> = item.recipients.iter().copied().filter(waits).collect();
+        if open.is_empty() {
+            return Ended::Done;
+        }
+        let came = if site == LOCAL {
+            (self.deliver_here(&queued, &open).await, false)
+        } else {
+            match self.relay(site, &queued, (&open, connection)).await {
+                Ok(came) => came,
+                Err(why) => return Ended::Unreachable(why),
+            }
+        };
+        self.settle(queued, (item, came.0), came.1).await
+    }
+
+    /// Into mailboxes of ours.
+    async fn deliver_here(&self, queued: &Queued, open: &[u32]) -> Vec<Came> {
+        let sender = queued.envelope.from.as_ref().map_or_else(String::new, ToString::to_string);
+        let content = match self.whole(queued).await {
+            Ok(content) => content,
+            Err(error) => {
+                let reply = Reply::new("", 0, (4, 3, 0), &error.to_string());
+                return later(open, &reply);
+            }
+        };
+        let mut message = trace::return_path(queued.envelope.from.as_ref()).into_bytes();
+        message.extend_from_slice(&content);
+        let (message, mut came) = (Bytes::from(message), Vec::new());
+        for at in open {
+            let Some(target) = queued.envelope.recipients.get(*at as usize) else { continue };
+            let outcome = match self.inbound.route(&target.address, queued.envelope.octets).await {
+                Ok(route) => {
+                    // The queue's number: a message that was delivered before a kill, and whose
+                    // leaving was not written down, is known again.
+                    let mark = format!("{} {at}", queued.id);
+                    let transaction = Transaction::new(&sender, mark.as_bytes());
+                    self.inbound.deliver_once(message.clone(), &route, &transaction).await
+                }
+                Err(problem) => Err(problem),
+            };
+            came.push(local(*at, outcome));
+        }
+        came
+    }
+
+    async fn whole(&self, queued: &Queued) -> Result<Bytes, account::Error> {
+        let fresh = self.state().fresh.get(&queued.id.0).cloned();
+        match fresh {
+            Some(content) => Ok(content),
+            None => self.queue.content(queued, 0, queued.envelope.octets).await,
+        }
+    }
+
+    /// To another host; also whether it promised to report itself.
+    async fn relay(
+        &self,
+        site: &str,
+        queued: &Queued,
+        (open, connection): (&[u32], &mut Option<Connection>),
+    ) -> Result<(Vec<Came>, bool), String> {
+        let Some(host) = self.settings.routes.of_site(site) else {
+            return Err("there is no way out to this domain".to_owned());
+        };
+        // A connection that was in use may be gone by now: the second one is new.
+        for again in [true, false] {
+            if !connection.as_ref().is_some_and(Connection::is_open) {
+                *connection = Some(self.open_connection(host).await?);
+            }
+            let Some(open_connection) = connection else { break };
+            let fresh = self.state().fresh.get(&queued.id.0).cloned();
+            let content = FromQueue { queue: &self.queue, queued, fresh };
+            let report = open_connection.deliver(message(queued, open), content).await;
+            let untried = report.outcomes.iter().all(|one| one.verdict == Verdict::Untried);
+            if untried && again {
+                *connection = None;
+                continue;
+            }
+            let tls = open_connection.tls().unwrap_or("none").to_owned();
+            return Ok(told(&host.name, (open, report), (queued, &tls)));
+        }
+        Err(format!("{} closes connections", host.name))
+    }
+
+    async fn open_connection(&self, host: &Host) -> Result<Connection, String> {
+        let addresses = host.addresses().await;
+        let addresses = addresses.map_err(|error| format!("{}: {error}", host.name))?;
+        let mut why = format!("{} has no address", host.name);
+        for address in addresses {
+            for tls in [Tls::Opportunistic, Tls::Never] {
+                let call = Call {
+                    address,
+                    source: None,
+                    server_name: host.name.clone(),
+                    implicit_tls: false,
+                    verifier: Verifier::any().map_err(|error| error.to_string())?,
+                    options: Options {
+                        host_name: self.host_name.clone(),
+                        lmtp: false,
+                        tls,
+                        authenticated: false,
+                        chunking: true,
+                        credentials: None,
+                    },
+                };
+                match Connection::open(call, self.connection).await {
+                    Ok(connection) => return Ok(connection),
+                    // RFC 7435: what cannot be spoken to with TLS is spoken to without.
+                    Err(Unreachable::Tls(error)) if tls == Tls::Opportunistic => {
+                        tracing::info!(host = %host.name, %address, %error, "TLS failed");
+                    }
+                    Err(error) => {
+                        why = format!("{} [{address}]: {error}", host.name);
+                        break;
+                    }
+                }
+            }
+        }
+        Err(why)
+    }
+}
+
+/// As the client's machine wants it.
+fn message(queued: &Queued, open: &[u32]) -> Message {
+    let envelope = &queued.envelope;
+    let targets = open.iter().filter_map(|at| envelope.recipients.get(*at as usize));
+    Message {
+        from: MailFrom {
+            path: envelope.from.clone(),
+            size: Some(envelope.octets),
+            body: match envelope.content {
+                queue::Content::SevenBit => Body::SevenBit,
+                queue::Content::EightBit => Body::EightBit,
+                queue::Content::Binary => Body::Binary,
+            },
+            utf8: envelope.utf8,
+            ret: envelope.returns.map(|returns| match returns {
+                Return::Full => Ret::Full,
+                Return::Headers => Ret::Headers,
+            }),
+            envelope_id: envelope.envelope_id.clone(),
+        },
+        recipients: targets
+            .map(|target| RcptTo {
+                path: target.address.clone(),
+                notify: target.notify.text(),
+                original: target.original.clone(),
+            })
+            .collect(),
+        require_tls: envelope.require_tls,
+    }
+}
+
+fn later(open: &[u32], reply: &Reply) -> Vec<Came> {
+    let one = |at: &u32| Came {
+        at: *at,
+        settled: None,
+        reply: reply.clone(),
+        undecided: false,
+        untried: false,
+    };
+    open.iter().map(one).collect()
+}
+
+fn local(at: u32, outcome: Result<(), Problem>) -> Came {
+    let (settled, status, text) = match outcome {
+        Ok(()) => (Some(Settled::Delivered), (2, 0, 0), "Delivered".to_owned()),
+        Err(Problem::NoSuchUser | Problem::Elsewhere) => {
+            (Some(Settled::Failed), (5, 1, 1), "There is no such mailbox".to_owned())
+        }
+        Err(Problem::TooBig) => {
+            (Some(Settled::Failed), (5, 3, 4), "The message is too large".to_owned())
+        }
+        Err(Problem::MailboxFull) => (None, (4, 2, 2), "The mailbox is full".to_owned()),
+        Err(Problem::NoRoom) => (None, (4, 3, 1), "No space left".to_owned()),
+        Err(Problem::Failed(why)) => (None, (4, 3, 0), why),
+    };
+    let reply = Reply::new("", 0, status, &text);
+    Came { at, settled, reply, undecided: false, untried: false }
+}
+
+fn told(
+    host: &str,
+    (open, report): (&[u32], Report),
+    (queued, tls): (&Queued, &str),
+) -> (Vec<Came>, bool) {
+    let mut came = Vec::with_capacity(open.len());
+    for (at, outcome) in open.iter().zip(report.outcomes) {
+        let Outcome { verdict, phase, reply, undecided } = outcome;
+        let settled = match verdict {
+            Verdict::Accepted => Some(Settled::Relayed),
+            Verdict::Permanent => Some(Settled::Failed),
+            Verdict::Temporary | Verdict::Untried => None,
+        };
+        tracing::info!(
+            queue = %queued.id, recipient = at, host, tls, ?verdict, ?phase, code = reply.code,
+            said = %reply.text.replace('\n', " "), undecided, "sent"
+        );
+        let reply = Reply::new(host, reply.code, reply.status, &reply.text);
+        let untried = verdict == Verdict::Untried;
+        came.push(Came { at: *at, settled, reply, undecided, untried });
+    }
+    (came, report.dsn_passed)
+}

@@ -1,0 +1,182 @@
+//! What follows from a try: progress, reports to the sender, the end.
+
+use super::{Outbound, attempt::Came};
+use account::queue::{Envelope, Notify, QueueId, Queued, Reply, Settled, Target};
+use delivery::{
+    queue::{Ended, Item},
+    report::{Action, Report},
+};
+use std::future::Future;
+use std::pin::Pin;
+
+impl Outbound {
+    /// Writes down what became of recipients, and tells the sender what is to be told.
+    pub(super) async fn settle(
+        &self,
+        mut queued: Queued,
+        (item, came): (&Item, Vec<Came>),
+        dsn_passed: bool,
+    ) -> Ended {
+        let now = Self::now();
+        let (mut later, mut changed, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let mut untried = true;
+        for Came { at, settled, reply, undecided, untried: skipped } in came {
+            let place = at as usize;
+            let Some(progress) = queued.progress.get_mut(place) else { continue };
+            untried &= skipped;
+            if settled.is_none() {
+                later.push(at);
+            }
+            if skipped {
+                continue;
+            }
+            progress.attempts += 1;
+            progress.tried_at = now;
+            progress.undecided += u32::from(undecided);
+            (progress.settled, progress.reply) = (settled, Some(reply));
+            changed.push(place);
+            let notify = queued.envelope.recipients.get(place).map(|target| target.notify);
+            if let (Some(settled), Some(notify)) = (settled, notify)
+                && wanted(settled, notify, dsn_passed)
+                && let Some(action) = Action::of(settled)
+            {
+                told.push((place, action));
+            }
+        }
+        if let Err(error) = self.write(&queued, &changed, &told).await {
+            // What was done is not known to the next try: it may come twice.
+            tracing::error!(queue = %queued.id, %error, "progress cannot be written");
+            return Ended::Later(item.recipients.clone());
+        }
+        if queued.progress.iter().all(|progress| progress.settled.is_some()) {
+            self.forget(queued.id);
+            self.undated(&queued);
+            tracing::info!(queue = %queued.id, "left the queue");
+        }
+        if later.is_empty() {
+            Ended::Done
+        } else if untried {
+            Ended::Untried
+        } else {
+            Ended::Later(later.into())
+        }
+    }
+
+    async fn write(
+        &self,
+        queued: &Queued,
+        changed: &[usize],
+        told: &[(usize, Action)],
+    ) -> Result<(), account::Error> {
+        if told.is_empty() || queued.envelope.from.is_none() {
+            return self.queue.progress(queued, changed).await;
+        }
+        self.report(queued, told).await
+    }
+
+    /// A report to the sender, in the commit that writes down what it is about.
+    fn report<'a>(
+        &'a self,
+        queued: &'a Queued,
+        told: &'a [(usize, Action)],
+    ) -> Pin<Box<dyn Future<Output = Result<(), account::Error>> + Send + 'a>> {
+        Box::pin(async move {
+            let Some(sender) = &queued.envelope.from else { return Ok(()) };
+            let content = self.queue.content(queued, 0, queued.envelope.octets).await?;
+            let report = Report {
+                queued,
+                recipients: told,
+                content: &content,
+                host_name: &self.host_name,
+                now: Self::now(),
+            };
+            let (message, needs, utf8) = report.message(sender);
+            let now = Self::now();
+            let envelope = Envelope {
+                from: None,
+                content: needs,
+                utf8,
+                received_at: now,
+                expires_at: now + i64::from(self.settings.expire_seconds),
+                octets: message.len() as u64,
+                language: queued.envelope.language,
+                recipients: vec![Target {
+                    address: sender.clone(),
+                    notify: Notify::parse("NEVER"),
+                    original: None,
+                }],
+                ..Envelope::default()
+            };
+            let id = self.queue.report(queued, (&envelope, &message)).await?;
+            tracing::info!(queue = %id, about = %queued.id, "report");
+            if let Some(report) = self.queue.find(id).await? {
+                self.enter(report, None).await;
+            }
+            Ok(())
+        })
+    }
+
+    /// A message is late, or too late.
+    pub(super) async fn deadline(&self, id: QueueId) {
+        if let Err(error) = self.pass(id).await {
+            tracing::error!(queue = %id, %error, "its sender cannot be told");
+            self.state().deadlines.insert((Self::now() + 60, id.0));
+        }
+    }
+
+    async fn pass(&self, id: QueueId) -> Result<(), account::Error> {
+        let Some(mut queued) = self.queue.find(id).await? else { return Ok(()) };
+        let now = Self::now();
+        let expired = now >= queued.envelope.expires_at;
+        let open: Vec<usize> = (0..queued.progress.len())
+            .filter(|at| queued.progress.get(*at).is_some_and(|one| one.settled.is_none()))
+            .collect();
+        let mut told = Vec::new();
+        for at in &open {
+            let notify = queued.envelope.recipients.get(*at).map(|target| target.notify);
+            let notify = notify.unwrap_or_default();
+            if expired && notify.failure() {
+                told.push((*at, Action::Failed));
+            } else if !expired && notify.delay() {
+                told.push((*at, Action::Delayed));
+            }
+            let Some(progress) = queued.progress.get_mut(*at) else { continue };
+            let why = || Reply::new("", 0, (4, 4, 1), "No host took the message");
+            progress.reply.get_or_insert_with(why);
+            if expired {
+                progress.settled = Some(Settled::Expired);
+            }
+        }
+        queued.envelope.warned = true;
+        if expired {
+            self.state().scheduler.remove(id, now);
+            tracing::info!(queue = %id, recipients = open.len(), "given up");
+        } else {
+            self.state().deadlines.insert((queued.envelope.expires_at, id.0));
+        }
+        if told.is_empty() || queued.envelope.from.is_none() {
+            if expired {
+                self.queue.remove(&queued).await?;
+            } else {
+                self.queue.amend(&queued).await?;
+            }
+        } else {
+            self.report(&queued, &told).await?;
+        }
+        if expired {
+            self.forget(id);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the sender is told (RFC 3461 §4.1, §5.2).
+fn wanted(settled: Settled, notify: Notify, dsn_passed: bool) -> bool {
+    match settled {
+        Settled::Delivered => notify.success(),
+        // The next host tells, where it promised to.
+        Settled::Relayed => notify.success() && !dsn_passed,
+        Settled::Failed | Settled::Expired => notify.failure(),
+        Settled::Dropped => false,
+    }
+}
