@@ -22,6 +22,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("store", 1),
     ("search", 1),
     ("extract", 1),
+    ("mailauth", 1),
+    ("spam", 1),
     ("account", 2),
     ("delivery", 3),
     ("server", 4),
@@ -29,7 +31,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("xtask", 5),
 ];
 /// Crates that do no I/O: what they may not name.
-const PURE: &[&str] = &["mail", "wire", "imap", "pop3", "smtp", "search", "extract"];
+const PURE: &[&str] =
+    &["mail", "wire", "imap", "pop3", "smtp", "search", "extract", "mailauth", "spam"];
 const IMPURE_WORDS: &[&str] =
     &["std::net", "std::fs", "std::thread", "SystemTime", "Instant::now", "tracing::", "rand::"];
 /// Crates that may name tokio.
