@@ -285,3 +285,23 @@ def test_updates_of_the_selected_mailbox_alone(imap):
     assert esearch(client.ok("NOOP")) == [(tag.decode(), "UID ADDTO (0 2)")]
     unselected = imap(select=None)
     unselected.bad("ESEARCH IN (mailboxes Archive) RETURN (UPDATE) UNSEEN")
+
+
+@pytest.mark.parametrize("command", ["UID SEARCH RETURN (COUNT UPDATE (BODY.PEEK[HEADER.FIELDS (Subject)])) FLAGGED",
+                                     "UID SORT RETURN (COUNT UPDATE (BODY.PEEK[HEADER.FIELDS (Subject)])) (ARRIVAL) UTF-8 FLAGGED"])
+def test_items_of_new_messages(imap, command):
+    """RFC 5465 §7: after EXISTS, before ESEARCH, and not of messages whose flags changed."""
+    client, other = imap(), imap()
+    other.append(letter(1))
+    client.ok("NOOP")
+    assert "COUNT 0" in only(client.ok(command))
+    uid = other.append(letter(2), "INBOX", "(\\Flagged)")
+    lines = client.ok("NOOP").untagged
+    kinds = [next(word for word in (b"EXISTS", b"RECENT", b"FETCH", b"ESEARCH") if word in line) for line in lines]
+    assert [kind for kind in kinds if kind != b"RECENT"] == [b"EXISTS", b"FETCH", b"ESEARCH"]
+    fetched = lines[kinds.index(b"FETCH")]
+    assert b"UID %d " % uid in fetched and b"Subject: letter 2" in fetched and b"ADDTO" in lines[-1]
+    other.ok("SELECT INBOX")
+    other.ok("STORE 1 +FLAGS (\\Flagged)")
+    answer = client.ok("NOOP")
+    assert not [line for line in answer.untagged if b"Subject" in line] and "ADDTO" in only(answer)

@@ -422,12 +422,19 @@ impl View {
     }
     /// Ready when [`View::poll`] may have something. Cancel-safe.
     pub async fn wait(&self) {
+        self.wait_for(Watch::has_news).await;
+    }
+    /// Ready when [`View::poll`] without expunges may have something. Cancel-safe.
+    pub async fn wait_unexpunged(&self) {
+        self.wait_for(Watch::has_other_news).await;
+    }
+    async fn wait_for(&self, has_news: fn(&Watch, &State) -> bool) {
         loop {
             let listener = self.account.event.listen();
             {
                 let inner = self.account.inner();
                 let watch = inner.watches.find(self.number);
-                let news = watch.is_none_or(|watch| watch.has_news(&inner.state));
+                let news = watch.is_none_or(|watch| has_news(watch, &inner.state));
                 if news || self.account.is_stopped() {
                     return;
                 }

@@ -75,10 +75,13 @@ impl Watch {
 
     /// Whether a poll would tell something.
     pub fn has_news(&self, state: &State) -> bool {
+        !self.zombies.is_empty() || self.has_other_news(state)
+    }
+
+    /// Whether a poll that holds expunges back would.
+    pub fn has_other_news(&self, state: &State) -> bool {
         let mailbox = state.mailboxes.get(&self.mailbox);
-        !self.zombies.is_empty()
-            || !self.changed.is_empty()
-            || mailbox.is_none_or(|mailbox| mailbox.uid_next > self.told_next)
+        !self.changed.is_empty() || mailbox.is_none_or(|mailbox| mailbox.uid_next > self.told_next)
     }
 }
 

@@ -261,6 +261,12 @@ impl Session {
         self.notifying = wanted;
     }
 
+    /// Whether NOTIFY SET was given.
+    #[must_use]
+    pub const fn notifies(&self) -> bool {
+        self.notifying
+    }
+
     /// Capabilities that this account's clients are not shown, besides those that nobody is; with
     /// `+` in front, those that they are shown all the same. Said before [`Session::auth`], and
     /// forgotten with the login.

@@ -225,7 +225,7 @@ impl Window {
 
 /// SEARCH RETURN options (RFC 4731, RFC 5182, RFC 5267, RFC 6203, RFC 9394). `RETURN ()` comes as
 /// ALL.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[allow(missing_docs)]
 pub struct SearchReturn {
     /// RETURN was given (or IMAP4rev2 is enabled): answer with ESEARCH, unless SAVE is the only
@@ -241,6 +241,8 @@ pub struct SearchReturn {
     pub relevancy: bool,
     pub context: bool,
     pub update: bool,
+    /// Of messages that come, when they are added to a result (RFC 5465 §7).
+    pub update_items: Vec<FetchItem>,
 }
 
 impl SearchReturn {
@@ -305,6 +307,17 @@ pub enum MailboxFilter {
     SubtreeOne(Vec<String>),
     /// `mailboxes`: these.
     Mailboxes(Vec<String>),
+}
+
+impl MailboxFilter {
+    /// Mailboxes that it names, as written.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Subtree(names) | Self::SubtreeOne(names) | Self::Mailboxes(names) => names,
+            _ => &[],
+        }
+    }
 }
 
 /// Events that a client wants to hear of (RFC 5465 §5).

@@ -55,6 +55,21 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>, uid: bool) -> Result<
     Ok(Next::Ask { effect, ok: "FETCH completed", poll, target: false })
 }
 
+/// ` (…)`, if that comes next: items of messages that the client is told of unasked (RFC 5465 §5.2,
+/// §7), UID among them, so that it knows which.
+pub(super) fn items_in_list(cursor: &mut Cursor<'_>) -> Result<Option<Vec<FetchItem>>, Answer> {
+    let before = *cursor;
+    if !cursor.eat(b' ') || cursor.peek() != Some(b'(') {
+        *cursor = before;
+        return Ok(None);
+    }
+    let mut items = items(cursor)?;
+    if !items.contains(&FetchItem::Uid) {
+        items.insert(0, FetchItem::Uid);
+    }
+    Ok(Some(items))
+}
+
 pub(super) fn items(cursor: &mut Cursor<'_>) -> Result<Vec<FetchItem>, Answer> {
     let mut items = Vec::new();
     if cursor.peek() == Some(b'(') {

@@ -5,7 +5,7 @@ use crate::answer::{self, Answer};
 use crate::cursor::Cursor;
 use crate::effect::Effect;
 use crate::session::Session;
-use crate::types::{EventGroup, Events, FetchItem, MailboxFilter, NotifySet};
+use crate::types::{EventGroup, Events, MailboxFilter, NotifySet};
 
 /// `notify = "NOTIFY" SP ("SET" [SP "STATUS"] SP event-groups / "NONE")`
 pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answer> {
@@ -34,6 +34,11 @@ pub fn run(session: &mut Session, cursor: &mut Cursor<'_>) -> Result<Next, Answe
             break;
         }
         cursor.space()?;
+    }
+    // Each name is looked for at each change.
+    let names: usize = groups.iter().map(|group| group.filter.names().len()).sum();
+    if names > session.limits().filter_mailboxes_max {
+        return Err(answer::NOTIFY_OVERFLOW);
     }
     // §6.1: "Only one of the mailbox specifiers affecting the currently selected mailbox can be
     // specified in any NOTIFY command."
@@ -95,15 +100,8 @@ fn event(cursor: &mut Cursor<'_>, events: &mut Events) -> Result<(), Answer> {
     match cursor.atom()?.to_ascii_uppercase().as_str() {
         "MESSAGENEW" => {
             events.message_new = true;
-            let before = *cursor;
-            if cursor.eat(b' ') && cursor.peek() == Some(b'(') {
-                events.new_items = fetch::items(cursor)?;
-                // The response tells which message it is about (§5.2).
-                if !events.new_items.contains(&FetchItem::Uid) {
-                    events.new_items.insert(0, FetchItem::Uid);
-                }
-            } else {
-                *cursor = before;
+            if let Some(items) = fetch::items_in_list(cursor)? {
+                events.new_items = items;
             }
         }
         "MESSAGEEXPUNGE" => events.message_expunge = true,

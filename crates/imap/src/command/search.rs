@@ -1,7 +1,7 @@
 //! SEARCH (RFC 9051 §6.4.4; RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162 §3.1.5,
 //! RFC 8474 §6, RFC 8514 §4.3, RFC 6203, RFC 9394, RFC 5267).
 
-use super::{Next, Poll};
+use super::{Next, Poll, fetch};
 use crate::answer::{self, Answer};
 use crate::cursor::Cursor;
 use crate::date;
@@ -98,7 +98,13 @@ pub(super) fn return_options(cursor: &mut Cursor<'_>) -> Result<SearchReturn, An
             "SAVE" => returns.save = true,
             "RELEVANCY" => returns.relevancy = true,
             "CONTEXT" => returns.context = true,
-            "UPDATE" => returns.update = true,
+            "UPDATE" => {
+                returns.update = true;
+                // RFC 5465 §7.
+                if let Some(items) = fetch::items_in_list(cursor)? {
+                    returns.update_items = items;
+                }
+            }
             "PARTIAL" if returns.partial.is_none() => {
                 cursor.space()?;
                 returns.partial = Some(cursor.window()?);

@@ -229,7 +229,8 @@ impl Bridge for Imap {
         let Some(at) = self.keep_alive else { return self.notified().await };
         let selected = async {
             match &self.selected {
-                Some(selected) => selected.view.wait().await,
+                Some(selected) if self.hears_selected() => selected.view.wait().await,
+                Some(_) => pending().await,
                 None => pending().await,
             }
         };
@@ -339,7 +340,7 @@ impl Imap {
                     Work::Sort(sorting) => sorting.step(session, selected).await?,
                     Work::Thread(threading) => threading.step(session, selected).await?,
                     Work::Store(storing) => storing.step(session, selected).await?,
-                    Work::Tell(telling) => telling.step(session, selected).await?,
+                    Work::Tell(telling) => telling.step(session, selected, &self.memory).await?,
                     Work::Resync(resync) => resync.step(session, selected).await?,
                     Work::List(_) | Work::MultiSearch(_) | Work::Metadata(_) => {
                         Done::No(Refusal::Bug)

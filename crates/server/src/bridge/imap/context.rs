@@ -4,7 +4,14 @@
 //! or changed; what is told removes before it adds, removes before numbers move (EXPUNGE) and adds
 //! after they exist (EXISTS). A session without such results holds none of this.
 
-use super::{Imap, Selected, query, refusal::Stop, sort, uid_set};
+use super::{
+    Imap, Selected,
+    fetch::{self, Fetching},
+    memory::Memory,
+    query,
+    refusal::Stop,
+    sort, uid_set,
+};
 use account::{
     Numbers, Row, View,
     search::{Query, Search},
@@ -13,7 +20,7 @@ use account::{
 use imap::{
     ContextUpdate, Session,
     effect::{Done, Effect, Refusal},
-    types::{self, SearchKey, SortCriterion},
+    types::{self, FetchItem, FetchModifiers, SearchKey, SequenceSet, SetNumber, SortCriterion},
 };
 use mail::{NumberSet, Uid};
 
@@ -68,6 +75,8 @@ struct Context {
     found: NumberSet,
     /// Uids in the order of a SORT.
     order: Option<Order>,
+    /// Told of messages that come, before they are added (RFC 5465 §7).
+    items: Vec<FetchItem>,
 }
 
 struct Order {
@@ -81,6 +90,7 @@ pub(super) struct Wanted {
     query: Query,
     uid: bool,
     keys: Option<Vec<SortKey>>,
+    items: Vec<FetchItem>,
 }
 
 impl Wanted {
@@ -98,7 +108,12 @@ impl Wanted {
             return None;
         }
         let query = query::lasting(selected, key);
-        Some(Self { query, uid, keys: order.map(sort::order) })
+        Some(Self { query, uid, keys: order.map(sort::order), items: Vec::new() })
+    }
+
+    /// With items of messages that come.
+    pub fn with(self, items: Vec<FetchItem>) -> Self {
+        Self { items, ..self }
     }
 }
 
@@ -221,7 +236,7 @@ impl Selected {
         let largest = self.view.uid_max();
         let contexts = self.contexts.get_or_insert_default();
         let room = contexts.has_room(contexts_max, uids.len());
-        let Some(Wanted { query, uid, keys }) = wanted.filter(|_| room) else {
+        let Some(Wanted { query, uid, keys, items }) = wanted.filter(|_| room) else {
             session.reply().no_update();
             return;
         };
@@ -230,7 +245,7 @@ impl Selected {
         }
         let found = NumberSet::of_numbers(uids.iter().copied());
         let order = keys.map(|keys| Order { keys, uids });
-        contexts.all.push(Context { tag, uid, query, found, order });
+        contexts.all.push(Context { tag, uid, query, found, order, items });
     }
 
     /// Messages were changed by this session itself.
@@ -269,6 +284,18 @@ pub(super) struct Updating {
     at: usize,
     search: Option<Search>,
     matched: Vec<Row>,
+    /// Messages of this Uid and above came since the last time.
+    arrived: u32,
+    /// What is told of them before the result at hand.
+    fetching: Option<Box<Fetching>>,
+    /// What is told after that.
+    changes: Option<Changes>,
+}
+
+/// Messages taken out of a result and put in, by the place where they stand.
+struct Changes {
+    removed: Vec<(u32, Vec<u32>)>,
+    added: Vec<(u32, Vec<u32>)>,
 }
 
 impl Updating {
@@ -281,11 +308,20 @@ impl Updating {
         }
         let own = std::mem::take(&mut contexts.changed);
         let arrived = (contexts.next, largest.0);
+        let first = contexts.next;
         contexts.next = contexts.next.max(largest.next().0);
         let changed = changed.ranges().iter().chain(own.ranges()).copied();
         let arrived = Some(arrived).filter(|(first, last)| first <= last);
         let uids = NumberSet::of(changed.chain(arrived));
-        Some(Self { uids, at: 0, search: None, matched: Vec::new() })
+        Some(Self {
+            uids,
+            at: 0,
+            search: None,
+            matched: Vec::new(),
+            arrived: first,
+            fetching: None,
+            changes: None,
+        })
     }
 
     /// Looks at one result, or some of it, and tells what changed in it.
@@ -293,10 +329,22 @@ impl Updating {
         &mut self,
         session: &mut Session,
         selected: &mut Selected,
+        memory: &Memory,
     ) -> Result<Done, Stop> {
+        if let Some(fetching) = &mut self.fetching {
+            if fetching.step(session, selected, memory).await? != Done::More {
+                self.fetching = None;
+            }
+            return Ok(Done::More);
+        }
         let Selected { view, contexts, .. } = selected;
         let context = contexts.as_mut().and_then(|contexts| contexts.all.get_mut(self.at));
         let Some(context) = context else { return Ok(Done::Ok(None)) };
+        if let Some(Changes { removed, added }) = self.changes.take() {
+            tell(session, context, &removed, &added);
+            self.at += 1;
+            return Ok(Done::More);
+        }
         let search = self.search.get_or_insert_with(|| {
             Search::new(Query::And(vec![Query::Uid(self.uids.clone()), context.query.clone()]))
         });
@@ -306,7 +354,6 @@ impl Updating {
             return Ok(Done::More);
         }
         self.search = None;
-        self.at += 1;
         let mut matched = std::mem::take(&mut self.matched);
         // What is expunged and not told is out already.
         matched.retain(|row| !view.is_expunged(row.uid));
@@ -322,8 +369,23 @@ impl Updating {
                 context.remove(&gone, |uid| numbers.number(uid))
             }
         };
+        // RFC 5465 §7: FETCH after EXISTS and before ESEARCH, and none "if a message becomes a
+        // member […] due to flag or annotation changes".
+        let new = uid_set(matched.iter().map(|row| row.uid).filter(|uid| uid.0 >= self.arrived));
+        let items = context.items.clone();
         let added = context.add(view, matched).await?;
-        tell(session, context, &removed, &added);
+        self.changes = Some(Changes { removed, added });
+        if !items.is_empty() && !new.is_empty() {
+            let set = SequenceSet::Ranges(
+                new.ranges()
+                    .iter()
+                    .map(|(first, last)| (SetNumber::Number(*first), SetNumber::Number(*last)))
+                    .collect(),
+            );
+            let modifiers = FetchModifiers::default();
+            let asked = fetch::Asked { set, uid: true, items, modifiers };
+            self.fetching = Some(Box::new(Fetching::new(session, selected, asked).await?));
+        }
         Ok(Done::More)
     }
 }
@@ -397,7 +459,7 @@ mod tests {
     fn context(order: Option<&[u32]>, found: &[u32]) -> Context {
         let order = order.map(|uids| Order { keys: Vec::new(), uids: uids.to_vec() });
         let found = NumberSet::of_numbers(found.iter().copied());
-        Context { tag: "a".into(), uid: true, query: Query::All, found, order }
+        Context { tag: "a".into(), uid: true, query: Query::All, found, order, items: Vec::new() }
     }
 
     fn removed(context: &mut Context, gone: &[u32]) -> Vec<(u32, Vec<u32>)> {

@@ -152,7 +152,7 @@ impl MultiSearching {
             Some(own) => own,
             None => session_view.as_mut().ok_or(Refusal::Bug)?,
         };
-        let mut searching = Searching::new(selected, &self.key, true, self.returns);
+        let mut searching = Searching::new(selected, &self.key, true, self.returns.clone());
         searching.names(info.name.as_str(), info.uid_validity);
         Ok(Some((own, Box::new(searching))))
     }

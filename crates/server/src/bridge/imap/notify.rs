@@ -5,7 +5,7 @@
 //! Nothing is kept for sessions that did not ask.
 
 use super::{
-    Imap, PIECE_OCTETS,
+    Imap,
     multisearch::levels_below,
     place::{SharedMailbox, others},
     refusal::Stop,
@@ -16,9 +16,9 @@ use imap::{
     effect::Done,
     types::{EventGroup, Events, FetchItem, MailboxFilter, NotifySet, StatusItem},
 };
-use mail::{AccountId, MailboxId, ModSeq};
+use mail::{AccountId, Address, MailboxId, ModSeq};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     future::{Future, pending, poll_fn},
     pin::Pin,
     sync::Arc,
@@ -28,9 +28,26 @@ use std::{
 /// Names in one unsolicited METADATA response.
 const NAMES_MAX: usize = 50;
 
+/// A group of events with its names parsed.
+struct Group {
+    filter: MailboxFilter,
+    names: HashSet<MailboxName>,
+    events: Events,
+}
+
+impl From<EventGroup> for Group {
+    fn from(EventGroup { filter, events }: EventGroup) -> Self {
+        let names =
+            filter.names().iter().filter_map(|text| super::mailbox::name(text).ok()).collect();
+        Self { filter, names, events }
+    }
+}
+
 /// What a client asked for, and what it knows.
 pub(super) struct Notifying {
-    groups: Vec<EventGroup>,
+    groups: Vec<Group>,
+    /// What had gathered before is told once, whatever was asked for (§3.1).
+    first: bool,
     /// Accounts that are looked at, the user's own first, and how far.
     accounts: Vec<(Arc<Account>, ModSeq)>,
     known: BTreeMap<(AccountId, MailboxId), Known>,
@@ -69,12 +86,14 @@ struct Look {
     subscribed: BTreeSet<MailboxName>,
     user: AccountId,
     selected: Option<(AccountId, MailboxId)>,
+    /// Mailboxes of others that may be listed and not read.
+    no_access: Vec<MailboxName>,
 }
 
 impl Notifying {
     /// Of the selected mailbox.
-    fn of_selected(&self) -> Option<&EventGroup> {
-        let selected = |group: &&EventGroup| {
+    fn of_selected(&self) -> Option<&Group> {
+        let selected = |group: &&Group| {
             matches!(group.filter, MailboxFilter::Selected | MailboxFilter::SelectedDelayed)
         };
         self.groups.iter().find(selected)
@@ -87,38 +106,52 @@ impl Notifying {
 
     /// Whether some group wants an event of a mailbox of this name.
     fn wants(&self, look: &Look, name: &MailboxName, event: fn(&Events) -> bool) -> bool {
-        let matches = |group: &&EventGroup| event(&group.events) && names(group, look, name);
-        self.groups.iter().any(|group| matches(&group))
+        self.groups.iter().any(|group| event(&group.events) && names(group, look, name))
     }
 
     fn any(&self, event: fn(&Events) -> bool) -> bool {
         self.groups.iter().any(|group| event(&group.events))
     }
 
-    /// Whether mailboxes of others are named.
-    fn names_others(&self) -> bool {
-        let texts = self.groups.iter().filter_map(|group| match &group.filter {
-            MailboxFilter::Subtree(texts) | MailboxFilter::Mailboxes(texts) => Some(texts),
-            _ => None,
-        });
-        texts.flatten().any(|text| text == "Other Users" || text.starts_with("Other Users/"))
+    /// Whether mailboxes of others are named, or subscribed ones are meant.
+    fn names_others(&self, subscribed: &BTreeSet<MailboxName>) -> bool {
+        let other =
+            |name: &MailboxName| name.as_str().split(SEPARATOR).next() == Some("Other Users");
+        self.groups.iter().any(|group| match group.filter {
+            MailboxFilter::Subscribed => subscribed.iter().any(other),
+            _ => group.names.iter().any(other),
+        })
+    }
+
+    /// Whose mailboxes are named: they are waited for also while nothing of them may be read, since
+    /// that may change (§5.9).
+    fn owners(&self) -> Vec<Address> {
+        let named = self.groups.iter().flat_map(|group| &group.names);
+        let mut all: Vec<Address> =
+            named.filter_map(|name| others(name.as_str())).map(|(address, _)| address).collect();
+        all.dedup();
+        all
     }
 }
 
 /// Whether a group is about a mailbox of this name, which is not the selected one as such.
-fn names(group: &EventGroup, look: &Look, name: &MailboxName) -> bool {
-    let own = others(name.as_str()).is_none();
-    let parsed = |texts: &[String]| -> Vec<MailboxName> {
-        texts.iter().filter_map(|text| super::mailbox::name(text).ok()).collect()
-    };
+fn names(group: &Group, look: &Look, name: &MailboxName) -> bool {
     match &group.filter {
         MailboxFilter::Selected | MailboxFilter::SelectedDelayed => false,
         MailboxFilter::Inboxes => *name == MailboxName::inbox(),
-        MailboxFilter::Personal => own,
+        MailboxFilter::Personal => others(name.as_str()).is_none(),
         MailboxFilter::Subscribed => look.subscribed.contains(name),
-        MailboxFilter::Mailboxes(texts) => parsed(texts).contains(name),
-        MailboxFilter::Subtree(texts) | MailboxFilter::SubtreeOne(texts) => {
-            parsed(texts).iter().any(|top| levels_below(top, name).is_some())
+        MailboxFilter::Mailboxes(_) => group.names.contains(name),
+        MailboxFilter::Subtree(_) | MailboxFilter::SubtreeOne(_) => {
+            let mut text = name.as_str();
+            loop {
+                let named = MailboxName::parse(text).is_ok_and(|top| group.names.contains(&top));
+                match text.rsplit_once(SEPARATOR) {
+                    _ if named => return true,
+                    Some((above, _)) => text = above,
+                    None => return false,
+                }
+            }
         }
     }
 }
@@ -130,15 +163,15 @@ impl Imap {
         session: &mut Session,
         set: Option<NotifySet>,
     ) -> Result<Done, Stop> {
-        let Some(NotifySet { status, groups }) = set else {
-            self.notifying = None;
-            session.notify(false);
-            return Ok(Done::Ok(None));
-        };
+        // NONE: "the client is not interested in any kind of event" (§3.1).
+        let wanted = set.is_some();
+        let NotifySet { status, groups } =
+            set.unwrap_or(NotifySet { status: false, groups: Vec::new() });
         let own = Arc::clone(self.account()?);
         let now = own.modseq();
         let mut notifying = Notifying {
-            groups,
+            groups: groups.into_iter().map(Group::from).collect(),
+            first: wanted,
             accounts: vec![(own, now)],
             known: BTreeMap::new(),
             subscribed: BTreeSet::new(),
@@ -152,9 +185,20 @@ impl Imap {
                 write_status(session, info, &shown);
             }
         }
+        for name in &look.no_access {
+            // §3.1: what may be seen and not read.
+            if notifying.wants(&look, name, |events| *events != Events::default()) {
+                session.reply().list(&ListLine {
+                    attributes: &["\\NoAccess"],
+                    separator: Some(SEPARATOR),
+                    mailbox: name.as_str(),
+                    ..ListLine::default()
+                });
+            }
+        }
         notifying.learn(look);
         self.notifying = Some(Box::new(notifying));
-        session.notify(true);
+        session.notify(wanted);
         Ok(Done::Ok(None))
     }
 
@@ -168,7 +212,17 @@ impl Imap {
         for info in own.mailboxes() {
             mailboxes.insert((user, info.id), info);
         }
-        if notifying.names_others() {
+        let subscribed: BTreeSet<MailboxName> = own.subscriptions().into_iter().collect();
+        let mut no_access = Vec::new();
+        if notifying.names_others(&subscribed) {
+            for address in notifying.owners() {
+                if let Some(owner) = self.owner(&address).await?
+                    && !accounts.iter().any(|(known, _)| known.id() == owner.id())
+                {
+                    let seen = owner.modseq();
+                    accounts.push((owner, seen));
+                }
+            }
             for SharedMailbox { account, info, rights } in self.shared_mailboxes().await? {
                 if !accounts.iter().any(|(known, _)| known.id() == account.id()) {
                     accounts.push((Arc::clone(&account), account.modseq()));
@@ -176,14 +230,15 @@ impl Imap {
                 // §5: "All event types … require the 'l' and 'r' rights".
                 if rights.has(mail::Rights::READ) {
                     mailboxes.insert((account.id(), info.id), info);
+                } else {
+                    no_access.push(info.name);
                 }
             }
         }
         notifying.accounts = accounts;
-        let subscribed = own.subscriptions().into_iter().collect();
         let selected = self.selected.as_deref();
         let selected = selected.map(|one| (one.view.account().id(), one.view.mailbox()));
-        Ok(Look { mailboxes, subscribed, user, selected })
+        Ok(Look { mailboxes, subscribed, user, selected, no_access })
     }
 
     /// Tells what happened in mailboxes that are not selected.
@@ -192,7 +247,7 @@ impl Imap {
         let same = |(account, seen): &(Arc<Account>, ModSeq)| {
             account.modseq() == *seen && !account.is_broken()
         };
-        if !notifying.accounts.iter().all(same) {
+        if !notifying.groups.is_empty() && !notifying.accounts.iter().all(same) {
             let look = self.look(&mut notifying).await?;
             self.tell_annotations(session, &mut notifying, &look).await?;
             notifying.tell(session, &look);
@@ -273,13 +328,20 @@ impl Imap {
 
     /// Ready when there may be something to tell, between commands too.
     pub(super) async fn notified(&self) {
-        let Some(notifying) = &self.notifying else { return pending().await };
+        let Some(notifying) = self.notifying.as_ref().filter(|one| !one.groups.is_empty()) else {
+            return pending().await;
+        };
         let mut waits: Vec<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = Vec::new();
         for (account, seen) in &notifying.accounts {
             waits.push(Box::pin(account.wait(*seen)));
         }
         if let Some(selected) = self.selected.as_deref().filter(|_| notifying.hears_selected()) {
-            waits.push(Box::pin(selected.view.wait()));
+            // Expunges that have to wait are no news before a command lets them be told.
+            if notifying.at_once() {
+                waits.push(Box::pin(selected.view.wait()));
+            } else {
+                waits.push(Box::pin(selected.view.wait_unexpunged()));
+            }
         }
         poll_fn(|context| {
             let ready = waits.iter_mut().any(|wait| wait.as_mut().poll(context).is_ready());
@@ -290,14 +352,23 @@ impl Imap {
 
     /// What is told of the selected mailbox: whether anything, whether flags, and whether expunges
     /// whatever the command (§6.1).
-    pub(super) fn selected_events(&self, expunges: bool) -> (bool, bool, bool) {
-        match &self.notifying {
+    pub(super) fn selected_events(&mut self, expunges: bool) -> (bool, bool, bool) {
+        match &mut self.notifying {
             None => (true, true, expunges),
+            Some(notifying) if notifying.first => {
+                notifying.first = false;
+                (true, true, expunges)
+            }
             Some(notifying) => {
                 let flags = notifying.of_selected().is_some_and(|group| group.events.flag_change);
                 (notifying.hears_selected(), flags, expunges || notifying.at_once())
             }
         }
+    }
+
+    /// Whether anything is told of the selected mailbox.
+    pub(super) fn hears_selected(&self) -> bool {
+        self.notifying.as_ref().is_none_or(|notifying| notifying.hears_selected())
     }
 
     /// Items of new messages of the selected mailbox (§5.2).
@@ -347,7 +418,7 @@ impl Notifying {
         }
         for name in self.subscribed.symmetric_difference(&look.subscribed) {
             // §6: `subscribed` means those that are, and those that no longer are.
-            let subscribed = |group: &EventGroup| {
+            let subscribed = |group: &Group| {
                 group.events.subscription_change && group.filter == MailboxFilter::Subscribed
             };
             if self.wants(look, name, |events| events.subscription_change)
@@ -360,12 +431,11 @@ impl Notifying {
             write_list(session, look, name, old.as_ref());
         }
         for (key, info) in &look.mailboxes {
-            if let Some(known) = self.known.get(key)
-                && session.reply().pending_octets() < 16 * PIECE_OCTETS
-            {
-                let shown = self.status(look, *key, (known, info), session, false);
-                write_status(session, info, &shown);
-            }
+            // One that is new is told when something is in it.
+            let none = || Known { uid_next: 1, exists: 0, unseen: 0, ..Known::of(info) };
+            let known = self.known.get(key).cloned().unwrap_or_else(none);
+            let shown = self.status(look, *key, (&known, info), session, false);
+            write_status(session, info, &shown);
         }
     }
 

@@ -153,7 +153,7 @@ impl Imap {
     }
 
     /// The account of an address, unless it is switched off.
-    async fn owner(&self, address: &Address) -> Result<Option<Arc<Account>>, Stop> {
+    pub(super) async fn owner(&self, address: &Address) -> Result<Option<Arc<Account>>, Stop> {
         let found = self.context.accounts.directory().find(address).await?;
         let Some(info) = found.filter(|info| !info.disabled && info.address == *address) else {
             return Ok(None);

@@ -109,12 +109,13 @@ struct Match {
 
 impl Searching {
     pub fn new(selected: &mut Selected, key: &SearchKey, uid: bool, returns: SearchReturn) -> Self {
+        let wanted = if returns.update { Wanted::new(selected, (key, uid), None) } else { None };
         Self {
             matching: Matching::new(selected, key),
             uid,
-            returns,
             modseq: query::asks_modseq(key),
-            wanted: if returns.update { Wanted::new(selected, (key, uid), None) } else { None },
+            wanted: wanted.map(|wanted| wanted.with(returns.update_items.clone())),
+            returns,
             found: NumberSet::default(),
             uids: NumberSet::default(),
             messages: Vec::new(),

@@ -41,12 +41,13 @@ impl Sorting {
     pub fn new(selected: &mut Selected, asked: &Asked) -> Self {
         let wanted = (asked.returns.update)
             .then(|| Wanted::new(selected, (&asked.key, asked.uid), Some(&asked.order)));
+        let items = asked.returns.update_items.clone();
         Self {
-            wanted: wanted.flatten(),
+            wanted: wanted.flatten().map(|wanted| wanted.with(items)),
             matching: Matching::new(selected, &asked.key),
             sorter: Some(Sorter::new(order(&asked.order))),
             uid: asked.uid,
-            returns: asked.returns,
+            returns: asked.returns.clone(),
             modseq: query::asks_modseq(&asked.key),
         }
     }

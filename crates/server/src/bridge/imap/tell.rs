@@ -1,7 +1,10 @@
 //! What is new in the selected mailbox, as untagged responses (RFC 9051 §7.4, §7.5), and the FETCH
 //! lines that tell of flags.
 
-use super::{Imap, PIECE_OCTETS, Selected, Work, context::Updating, fetch, refusal::Stop, uid_set};
+use super::{
+    Imap, PIECE_OCTETS, Selected, Work, context::Updating, fetch, memory::Memory, refusal::Stop,
+    uid_set,
+};
 use account::{Row, Update};
 use imap::{
     Session,
@@ -75,9 +78,10 @@ impl Telling {
         &mut self,
         session: &mut Session,
         selected: &mut Selected,
+        memory: &Memory,
     ) -> Result<Done, Stop> {
         if let Some(updating) = &mut self.updating {
-            return updating.step(session, selected).await;
+            return updating.step(session, selected, memory).await;
         }
         loop {
             for (sequence, _) in self.expunged.by_ref() {
@@ -112,7 +116,9 @@ impl Telling {
                 if !row.keywords.is_empty() {
                     selected.tell_keywords(session);
                 }
-                FlagLine::unasked(session.enabled()).write(session, &row);
+                let line = FlagLine::unasked(session.enabled());
+                // RFC 5465 §5.1: with the Uid.
+                FlagLine { uid: line.uid || session.notifies(), ..line }.write(session, &row);
                 if selected.contexts.is_some() {
                     self.changed.push(row.uid.0);
                 }
