@@ -62,6 +62,8 @@ pub fn config(settings: Config, data: &Path, ports: &Ports) -> Config {
     HOST_NAME.clone_into(&mut config.host_name);
     data.clone_into(&mut config.data);
     config.log = "warn".to_owned();
+    // What is tried out must not reach the world.
+    config.outbound.direct &= !config.outbound.dns_servers.is_empty();
     config.tls = vec![CertificateFiles {
         certificate: data.join("tls/server.pem"),
         key: data.join("tls/server.key"),

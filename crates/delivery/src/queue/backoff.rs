@@ -32,6 +32,12 @@ impl Backoff {
     }
 }
 
+/// A number for a name, another one with another seed: an order by chance.
+#[must_use]
+pub fn spread(name: &str, seed: u64) -> u64 {
+    name.bytes().fold(mix(seed), |number, octet| mix(number ^ u64::from(octet)))
+}
+
 /// Spreads a number over all 64 bits (the finalizer of SplitMix64).
 pub(crate) const fn mix(number: u64) -> u64 {
     let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);

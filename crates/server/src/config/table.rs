@@ -174,11 +174,27 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     row!(
-        "outbound.retry_seconds_first",
+        "outbound.direct",
+        "true or false",
+        "true",
+        "Whether other domains' mail goes to the hosts that DNS names (MX), where neither a smart \
+         host nor a route is set. `palomar dev` does so only with `outbound.dns_servers`.",
+        outbound.direct
+    ),
+    row!(
+        "outbound.dns_servers",
+        "list of address:port",
+        "[]",
+        "Name servers to ask; those of the system when there are none.",
+        outbound.dns_servers
+    ),
+    row!("outbound.port", "port", "25", "Of other domains' hosts.", outbound.port),
+    row!(
+        "outbound.retry_seconds_min",
         "seconds",
         "120",
         "Until a message is tried again; then twice as long each time.",
-        outbound.retry_seconds_first
+        outbound.retry_seconds_min
     ),
     row!(
         "outbound.retry_seconds_max",

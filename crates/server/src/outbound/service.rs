@@ -10,6 +10,7 @@ mod tell;
 
 use super::{
     connection::Settings as ConnectionSettings,
+    dns::Dns,
     route::{LOCAL, Routes},
 };
 use crate::clock::SystemClock;
@@ -25,6 +26,7 @@ use delivery::{
 use mail::Address;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -43,8 +45,14 @@ const FRESH_OCTETS_MAX: usize = 16 << 20;
 pub struct Settings {
     /// Where mail goes.
     pub routes: Routes,
+    /// Other domains' hosts are found by DNS.
+    pub direct: bool,
+    /// Name servers to be asked; the system's without any.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Port of other domains' hosts.
+    pub port: u32,
     /// Seconds until the second try; then twice as long each time.
-    pub retry_seconds_first: u32,
+    pub retry_seconds_min: u32,
     /// Seconds between two tries at most.
     pub retry_seconds_max: u32,
     /// Seconds after which a message is given up.
@@ -67,6 +75,8 @@ pub struct Outbound {
     host_name: String,
     settings: Settings,
     connection: ConnectionSettings,
+    /// When other domains' hosts are found by DNS.
+    dns: Option<Dns>,
     state: Mutex<State>,
     notify: Notify,
 }
@@ -98,9 +108,15 @@ impl Outbound {
             site_connections_first: 2,
         };
         let backoff = Backoff {
-            first_seconds: settings.retry_seconds_first.max(1),
+            first_seconds: settings.retry_seconds_min.max(1),
             max_seconds: settings.retry_seconds_max.max(1),
             seed: u64::from(std::process::id()),
+        };
+        let dns = if settings.direct {
+            let made = Dns::new(&settings.dns_servers);
+            made.inspect_err(|error| tracing::error!(error, "no name servers")).ok()
+        } else {
+            None
         };
         let state = State {
             scheduler: Scheduler::new(limits, backoff),
@@ -115,6 +131,7 @@ impl Outbound {
             host_name: host_name.to_owned(),
             settings,
             connection: ConnectionSettings::default(),
+            dns,
             state: Mutex::new(state),
             notify: Notify::new(),
         }))
@@ -131,7 +148,7 @@ impl Outbound {
     /// Whether there is a way out to a domain.
     #[must_use]
     pub fn reaches(&self, domain: &str) -> bool {
-        self.settings.routes.host(domain).is_some()
+        self.dns.is_some() || self.settings.routes.host(domain).is_some()
     }
 
     /// Takes a message in: when this is ready it is durable, and it is being tried. Times of the

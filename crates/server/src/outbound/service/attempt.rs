@@ -3,7 +3,8 @@
 use super::{
     super::{
         connection::{Call, Connection, Content, Unreachable},
-        route::{Host, LOCAL},
+        dns::Fault,
+        route::LOCAL,
         verify::Verifier,
     },
     Outbound,
@@ -23,7 +24,7 @@ use smtp::{
     client::{Message, Options, Outcome, Report, Tls, Verdict},
     effect::{Body, Ret},
 };
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 /// Octets of content read from the store at once.
 const PIECE_OCTETS: u64 = 256 << 10;
@@ -81,8 +82,7 @@ impl Outbound {
                 break;
             }
         }
-        if let Some(connection) = connection.take() {
-            let connection: Connection = connection;
+        if let Some(Open { connection, .. }) = connection.take() {
             connection.quit().await;
         }
         self.state().scheduler.hung_up(&site, Self::now());
@@ -90,7 +90,7 @@ impl Outbound {
     }
 
     /// Tries a message.
-    async fn attempt(&self, site: &str, item: &Item, connection: &mut Option<Connection>) -> Ended {
+    async fn attempt(&self, site: &str, item: &Item, connection: &mut Option<Open>) -> Ended {
         let queued = match self.queue.find(item.id).await {
             Ok(Some(queued)) => queued,
             Ok(None) => return Ended::Done,
@@ -114,7 +114,8 @@ impl Outbound {
         } else {
             match self.relay(site, &queued, (&open, connection)).await {
                 Ok(came) => came,
-                Err(why) => return Ended::Unreachable(why),
+                Err(NoWay::Later(why)) => return Ended::Unreachable(why),
+                Err(NoWay::Never(reply)) => (never(&open, &reply), false),
             }
         };
         self.settle(queued, (item, came.0), came.1).await
@@ -163,17 +164,14 @@ impl Outbound {
         &self,
         site: &str,
         queued: &Queued,
-        (open, connection): (&[u32], &mut Option<Connection>),
-    ) -> Result<(Vec<Came>, bool), String> {
-        let Some(host) = self.settings.routes.of_site(site) else {
-            return Err("there is no way out to this domain".to_owned());
-        };
+        (open, connection): (&[u32], &mut Option<Open>),
+    ) -> Result<(Vec<Came>, bool), NoWay> {
         // A connection that was in use may be gone by now: the second one is new.
         for again in [true, false] {
-            if !connection.as_ref().is_some_and(Connection::is_open) {
-                *connection = Some(self.open_connection(host).await?);
+            if !connection.as_ref().is_some_and(|open| open.connection.is_open()) {
+                *connection = Some(self.open_any(site).await?);
             }
-            let Some(open_connection) = connection else { break };
+            let Some(Open { host, connection: open_connection }) = connection else { break };
             let fresh = self.state().fresh.get(&queued.id.0).cloned();
             let content = FromQueue { queue: &self.queue, queued, fresh };
             let report = open_connection.deliver(message(queued, open), content).await;
@@ -183,21 +181,68 @@ impl Outbound {
                 continue;
             }
             let tls = open_connection.tls().unwrap_or("none").to_owned();
-            return Ok(told(&host.name, (open, report), (queued, &tls)));
+            return Ok(told(host, (open, report), (queued, &tls)));
         }
-        Err(format!("{} closes connections", host.name))
+        Err(NoWay::Later(format!("{site} closes connections")))
     }
 
-    async fn open_connection(&self, host: &Host) -> Result<Connection, String> {
-        let addresses = host.addresses().await;
-        let addresses = addresses.map_err(|error| format!("{}: {error}", host.name))?;
-        let mut why = format!("{} has no address", host.name);
-        for address in addresses {
+    /// A connection to the first host of a site that takes one.
+    async fn open_any(&self, site: &str) -> Result<Open, NoWay> {
+        if let Some(host) = self.settings.routes.of_site(site) {
+            let addresses = host.addresses().await;
+            let found = addresses.map_err(|error| NoWay::Later(format!("{site}: {error}")))?;
+            let connection = self.open_connection(&host.name, &found).await;
+            let connection = connection.map_err(NoWay::Later)?;
+            return Ok(Open { host: host.name.clone(), connection });
+        }
+        let Some(dns) = &self.dns else {
+            return Err(NoWay::Later("there is no way out to this domain".to_owned()));
+        };
+        // Which of two equal hosts comes first is another one each time.
+        let seed = Self::now().unsigned_abs();
+        let random = |name: &str| delivery::queue::backoff::spread(name, seed);
+        let hosts = dns.mail_hosts(site, (&self.host_name, random)).await;
+        let hosts = hosts.map_err(|fault| NoWay::of(site, fault))?;
+        let (mut why, mut never) = (String::new(), None);
+        for host in hosts {
+            let addresses = match dns.addresses(&host).await {
+                Ok(addresses) => addresses,
+                Err(Fault::Temporary(error)) => {
+                    why = format!("{host}: {error}");
+                    continue;
+                }
+                Err(fault) => {
+                    never = Some(NoWay::of(&host, fault));
+                    continue;
+                }
+            };
+            let port = u16::try_from(self.settings.port).unwrap_or(25);
+            let addresses: Vec<SocketAddr> =
+                addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
+            match self.open_connection(&host, &addresses).await {
+                Ok(connection) => return Ok(Open { host, connection }),
+                Err(error) => why = error,
+            }
+        }
+        // A host that may come back decides nothing.
+        match never {
+            Some(never) if why.is_empty() => Err(never),
+            _ => Err(NoWay::Later(why)),
+        }
+    }
+
+    async fn open_connection(
+        &self,
+        host: &str,
+        addresses: &[SocketAddr],
+    ) -> Result<Connection, String> {
+        let mut why = format!("{host} has no address");
+        for address in addresses.iter().copied() {
             for tls in [Tls::Opportunistic, Tls::Never] {
                 let call = Call {
                     address,
                     source: None,
-                    server_name: host.name.clone(),
+                    server_name: host.to_owned(),
                     implicit_tls: false,
                     verifier: Verifier::any().map_err(|error| error.to_string())?,
                     options: Options {
@@ -213,16 +258,40 @@ impl Outbound {
                     Ok(connection) => return Ok(connection),
                     // RFC 7435: what cannot be spoken to with TLS is spoken to without.
                     Err(Unreachable::Tls(error)) if tls == Tls::Opportunistic => {
-                        tracing::info!(host = %host.name, %address, %error, "TLS failed");
+                        tracing::info!(host, %address, %error, "TLS failed");
                     }
                     Err(error) => {
-                        why = format!("{} [{address}]: {error}", host.name);
+                        why = format!("{host} [{address}]: {error}");
                         break;
                     }
                 }
             }
         }
         Err(why)
+    }
+}
+
+/// An open connection, and to whom.
+pub(super) struct Open {
+    host: String,
+    connection: Connection,
+}
+
+/// Why no host takes a message.
+enum NoWay {
+    Later(String),
+    Never(Reply),
+}
+
+impl NoWay {
+    fn of(name: &str, fault: Fault) -> Self {
+        let (status, text) = match fault {
+            Fault::Temporary(why) => return Self::Later(format!("{name}: {why}")),
+            Fault::NoSuchDomain => ((5, 1, 2), format!("There is no domain {name}")),
+            Fault::NoMail => ((5, 1, 10), format!("{name} takes no mail")),
+            Fault::Loop => ((5, 4, 6), format!("Mail for {name} leads back to this server")),
+        };
+        Self::Never(Reply::new("", 0, status, &text))
     }
 }
 
@@ -255,6 +324,11 @@ fn message(queued: &Queued, open: &[u32]) -> Message {
             .collect(),
         require_tls: envelope.require_tls,
     }
+}
+
+fn never(open: &[u32], reply: &Reply) -> Vec<Came> {
+    let failed = |one| Came { settled: Some(Settled::Failed), ..one };
+    later(open, reply).into_iter().map(failed).collect()
 }
 
 fn later(open: &[u32], reply: &Reply) -> Vec<Came> {
