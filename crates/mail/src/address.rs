@@ -105,7 +105,9 @@ fn is_label_letter(letter: char) -> bool {
         || matches!(letter, '\u{b7}' | '\u{200c}' | '\u{200d}' | '\u{30fb}' | '\u{375}')
 }
 
-fn a_label(label: &str) -> String {
+/// A label of a domain in ASCII (RFC 5890 §2.3.2.1): as it is, or `xn--` and its Punycode.
+#[must_use]
+pub fn a_label(label: &str) -> String {
     if label.is_ascii() {
         return label.to_owned();
     }

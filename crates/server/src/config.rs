@@ -71,6 +71,8 @@ pub struct Config {
     pub saved_messages_max: u32,
     /// The outbound queue.
     pub outbound: crate::outbound::service::Settings,
+    /// DNS.
+    pub dns: crate::dns::Settings,
     /// The JMAP session resource with the same mail.
     pub jmap_session_url: Option<String>,
     /// What all users read as `/shared/comment` of the server.

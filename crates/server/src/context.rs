@@ -1,6 +1,8 @@
 //! What every connection shares.
 
-use crate::{admission::Admission, auth::Authenticator, metrics::Metrics, outbound::Outbound};
+use crate::{
+    admission::Admission, auth::Authenticator, dns::Dns, metrics::Metrics, outbound::Outbound,
+};
 use std::{net::SocketAddr, sync::Arc};
 
 /// The running server's parts, as bridges see them.
@@ -17,6 +19,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Mail that goes elsewhere.
     pub outbound: Arc<Outbound>,
+    /// What asks DNS, if anything does.
+    pub dns: Option<Arc<Dns>>,
 }
 
 /// One connection, for logs and trace headers.

@@ -61,9 +61,12 @@ pub fn config(settings: Config, data: &Path, ports: &Ports) -> Config {
     let mut config = settings;
     HOST_NAME.clone_into(&mut config.host_name);
     data.clone_into(&mut config.data);
-    config.log = "warn".to_owned();
+    // What whoever tries it asks for is logged; otherwise only what is wrong.
+    if config.log == "info" {
+        "warn".clone_into(&mut config.log);
+    }
     // What is tried out must not reach the world.
-    config.outbound.direct &= !config.outbound.dns_servers.is_empty();
+    config.outbound.direct &= !config.dns.servers.is_empty();
     config.tls = vec![CertificateFiles {
         certificate: data.join("tls/server.pem"),
         key: data.join("tls/server.key"),

@@ -15,6 +15,7 @@ pub mod context;
 pub mod data;
 pub mod deflate;
 pub mod dev;
+pub mod dns;
 pub mod driver;
 pub mod files;
 pub mod indexer;

@@ -5,7 +5,6 @@
 
 pub mod connection;
 pub mod dane;
-pub mod dns;
 pub mod route;
 pub mod service;
 pub mod verify;

@@ -11,6 +11,7 @@ use crate::{
     clock::SystemClock,
     config::Config,
     context::Context,
+    dns::Dns,
     driver::{Ended, Shared},
     indexer,
     listener::{Bound, Door, Taken},
@@ -110,13 +111,14 @@ pub async fn run(
     let hangup = signal(SignalKind::hangup())?;
     let store = parts.stack.store();
     let (open, mut closed) = mpsc::channel(1);
+    let dns = resolver(&parts.config)?;
     let outbound = Outbound::open(
         &parts.stack.accounts,
         &parts.config.host_name,
-        parts.config.outbound.clone(),
+        (parts.config.outbound.clone(), dns.clone()),
     );
     let outbound = outbound.await.map_err(|error| io::Error::other(error.to_string()))?;
-    let (service, bound, metrics) = Service::new(parts, (open, outbound))?;
+    let (service, bound, metrics) = Service::new(parts, (open, outbound, dns))?;
 
     let addresses = service.listen(bound)?;
     service.administer(metrics)?;
@@ -147,6 +149,18 @@ pub async fn run(
     Ok(())
 }
 
+/// What asks DNS; `None` where the system has no configuration of it.
+fn resolver(config: &Config) -> Result<Option<Arc<Dns>>, ServiceError> {
+    match Dns::new(&config.dns) {
+        Ok(dns) => Ok(Some(Arc::new(dns))),
+        Err(error) if config.dns.servers.is_empty() && config.dns.trust_anchor_file.is_none() => {
+            tracing::error!(error, "no name servers");
+            Ok(None)
+        }
+        Err(error) => Err(io::Error::other(format!("dns: {error}")).into()),
+    }
+}
+
 async fn any([one, two]: &mut [Signal; 2]) {
     tokio::select! {
         _ = one.recv() => {}
@@ -158,7 +172,7 @@ impl Service {
     /// Nothing runs yet; sockets are given back.
     fn new(
         parts: Parts,
-        (open, outbound): (mpsc::Sender<()>, Arc<Outbound>),
+        (open, outbound, dns): (mpsc::Sender<()>, Arc<Outbound>, Option<Arc<Dns>>),
     ) -> Result<(Self, Vec<Bound>, Option<std::net::TcpListener>), ServiceError> {
         let Parts { config, bound, metrics, certificates, stack } = parts;
         let (down, shutdown) = watch::channel(false);
@@ -184,6 +198,7 @@ impl Service {
             admission,
             metrics: counters,
             outbound,
+            dns,
         });
         let tls = certificates.map(Tls::new).transpose()?;
         Ok((Self { config, context, tls, door, open, down }, bound, metrics))

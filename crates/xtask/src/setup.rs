@@ -17,6 +17,7 @@ pub const TEST_PACKAGES: &[(&str, &str)] = &[
     ("mpop", "mpop"),
     ("python3", "python3"),
     ("/usr/sbin/smtp-sink", "postfix"),
+    ("/usr/sbin/knotd", "knot"),
 ];
 
 /// What `bench` needs besides.

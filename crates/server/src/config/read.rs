@@ -1,7 +1,10 @@
 //! TOML values as settings. Each error says what was expected.
 
 use super::LogFormat;
-use crate::{listener::ListenerConfig, protocol::Protocol, proxy::Network, tls::CertificateFiles};
+use crate::{
+    dns::Dnssec, listener::ListenerConfig, protocol::Protocol, proxy::Network,
+    tls::CertificateFiles,
+};
 use std::{net::SocketAddr, path::PathBuf};
 use toml::Value;
 
@@ -54,6 +57,17 @@ impl Read for SocketAddr {
     fn read(value: &Value) -> Result<Self, String> {
         let text = text(value)?;
         text.parse().map_err(|_| format!("expected address:port or [address]:port, found {text}"))
+    }
+}
+
+impl Read for Dnssec {
+    fn read(value: &Value) -> Result<Self, String> {
+        match text(value)? {
+            "auto" => Ok(Self::Auto),
+            "on" => Ok(Self::On),
+            "off" => Ok(Self::Off),
+            other => Err(format!("expected auto, on or off, found {other}")),
+        }
     }
 }
 

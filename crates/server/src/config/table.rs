@@ -174,19 +174,49 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     row!(
+        "dns.servers",
+        "list of address:port",
+        "[]",
+        "Name servers to ask; those of the system when there are none.",
+        dns.servers
+    ),
+    row!(
+        "dns.dnssec",
+        "word",
+        "\"auto\"",
+        "Whether answers must be proven by DNSSEC, which DANE needs: `on`, `off`, or `auto`: if \
+         the name servers give proofs.",
+        dns.dnssec
+    ),
+    row!(
+        "dns.trust_anchor_file",
+        "path",
+        "",
+        "DNSKEY records that proofs begin with, as zone files have them; the Internet's root keys \
+         when there is no file.",
+        dns.trust_anchor_file
+    ),
+    row!(
+        "dns.query_seconds",
+        "seconds",
+        "5",
+        "For an answer of a name server; then it is asked once more.",
+        dns.query_seconds
+    ),
+    row!(
+        "dns.cache_answers_max",
+        "answers",
+        "10000",
+        "Answers that are kept while they are valid.",
+        dns.cache_answers_max
+    ),
+    row!(
         "outbound.direct",
         "true or false",
         "true",
         "Whether other domains' mail goes to the hosts that DNS names (MX), where neither a smart \
-         host nor a route is set. `palomar dev` does so only with `outbound.dns_servers`.",
+         host nor a route is set. `palomar dev` does so only with `dns.servers`.",
         outbound.direct
-    ),
-    row!(
-        "outbound.dns_servers",
-        "list of address:port",
-        "[]",
-        "Name servers to ask; those of the system when there are none.",
-        outbound.dns_servers
     ),
     row!("outbound.port", "port", "25", "Of other domains' hosts.", outbound.port),
     row!(

@@ -6,14 +6,14 @@
 //! may then arrive twice, never be lost.
 
 mod attempt;
+mod open;
 mod tell;
 
 use super::{
     connection::Settings as ConnectionSettings,
-    dns::Dns,
     route::{LOCAL, Routes},
 };
-use crate::clock::SystemClock;
+use crate::{clock::SystemClock, dns::Dns};
 use account::{
     Accounts, Clock as _, Error, Recipient,
     queue::{Envelope, Queue, QueueId, Queued, Settled},
@@ -26,7 +26,6 @@ use delivery::{
 use mail::Address;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -47,8 +46,6 @@ pub struct Settings {
     pub routes: Routes,
     /// Other domains' hosts are found by DNS.
     pub direct: bool,
-    /// Name servers to be asked; the system's without any.
-    pub dns_servers: Vec<SocketAddr>,
     /// Port of other domains' hosts.
     pub port: u32,
     /// Seconds until the second try; then twice as long each time.
@@ -76,7 +73,7 @@ pub struct Outbound {
     settings: Settings,
     connection: ConnectionSettings,
     /// When other domains' hosts are found by DNS.
-    dns: Option<Dns>,
+    dns: Option<Arc<Dns>>,
     state: Mutex<State>,
     notify: Notify,
 }
@@ -98,7 +95,7 @@ impl Outbound {
     pub async fn open(
         accounts: &Arc<Accounts>,
         host_name: &str,
-        settings: Settings,
+        (settings, dns): (Settings, Option<Arc<Dns>>),
     ) -> Result<Arc<Self>, Error> {
         let queue = Queue::open(accounts).await?;
         let limits = Limits {
@@ -112,12 +109,7 @@ impl Outbound {
             max_seconds: settings.retry_seconds_max.max(1),
             seed: u64::from(std::process::id()),
         };
-        let dns = if settings.direct {
-            let made = Dns::new(&settings.dns_servers);
-            made.inspect_err(|error| tracing::error!(error, "no name servers")).ok()
-        } else {
-            None
-        };
+        let dns = dns.filter(|_| settings.direct);
         let state = State {
             scheduler: Scheduler::new(limits, backoff),
             deadlines: BTreeSet::new(),

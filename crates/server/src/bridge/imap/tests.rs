@@ -137,9 +137,11 @@ impl World {
             Authenticator::new(logins, &[1; 32], Arc::clone(&admission), Arc::clone(&metrics));
         let host_name = "mx.test".to_owned();
         let settings = crate::outbound::service::Settings::default();
-        let outbound =
-            crate::outbound::Outbound::open(&accounts, &host_name, settings).await.unwrap();
-        let context = Arc::new(Context { accounts, host_name, auth, admission, metrics, outbound });
+        let outbound = crate::outbound::Outbound::open(&accounts, &host_name, (settings, None));
+        let outbound = outbound.await.unwrap();
+        let context =
+            Context { accounts, host_name, auth, admission, metrics, outbound, dns: None };
+        let context = Arc::new(context);
         let options = Options {
             limits: ::imap::Limits::default(),
             host: "mx.test".to_owned(),

@@ -1,13 +1,9 @@
 //! One site's turn: a connection, and message after message on it.
 
 use super::{
-    super::{
-        connection::{Call, Connection, Content, Unreachable},
-        dns::Fault,
-        route::LOCAL,
-        verify::Verifier,
-    },
+    super::{connection::Content, route::LOCAL},
     Outbound,
+    open::{NoWay, Open},
 };
 use account::{
     once::Transaction,
@@ -21,10 +17,10 @@ use delivery::{
 };
 use smtp::{
     MailFrom, RcptTo,
-    client::{Message, Options, Outcome, Report, Tls, Verdict},
+    client::{Message, Outcome, Report, Verdict},
     effect::{Body, Ret},
 };
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, sync::Arc};
 
 /// Octets of content read from the store at once.
 const PIECE_OCTETS: u64 = 256 << 10;
@@ -169,9 +165,11 @@ impl Outbound {
         // A connection that was in use may be gone by now: the second one is new.
         for again in [true, false] {
             if !connection.as_ref().is_some_and(|open| open.connection.is_open()) {
-                *connection = Some(self.open_any(site).await?);
+                *connection = Some(self.connect(site).await?);
             }
-            let Some(Open { host, connection: open_connection }) = connection else { break };
+            let Some(Open { host, connection: open_connection, known_by }) = connection else {
+                break;
+            };
             let fresh = self.state().fresh.get(&queued.id.0).cloned();
             let content = FromQueue { queue: &self.queue, queued, fresh };
             let report = open_connection.deliver(message(queued, open), content).await;
@@ -180,118 +178,11 @@ impl Outbound {
                 *connection = None;
                 continue;
             }
-            let tls = open_connection.tls().unwrap_or("none").to_owned();
+            let tls = open_connection.tls().unwrap_or("none");
+            let tls = format!("{tls} {}", known_by.unwrap_or("unknown"));
             return Ok(told(host, (open, report), (queued, &tls)));
         }
         Err(NoWay::Later(format!("{site} closes connections")))
-    }
-
-    /// A connection to the first host of a site that takes one.
-    async fn open_any(&self, site: &str) -> Result<Open, NoWay> {
-        if let Some(host) = self.settings.routes.of_site(site) {
-            let addresses = host.addresses().await;
-            let found = addresses.map_err(|error| NoWay::Later(format!("{site}: {error}")))?;
-            let connection = self.open_connection(&host.name, &found).await;
-            let connection = connection.map_err(NoWay::Later)?;
-            return Ok(Open { host: host.name.clone(), connection });
-        }
-        let Some(dns) = &self.dns else {
-            return Err(NoWay::Later("there is no way out to this domain".to_owned()));
-        };
-        // Which of two equal hosts comes first is another one each time.
-        let seed = Self::now().unsigned_abs();
-        let random = |name: &str| delivery::queue::backoff::spread(name, seed);
-        let hosts = dns.mail_hosts(site, (&self.host_name, random)).await;
-        let hosts = hosts.map_err(|fault| NoWay::of(site, fault))?;
-        let (mut why, mut never) = (String::new(), None);
-        for host in hosts {
-            let addresses = match dns.addresses(&host).await {
-                Ok(addresses) => addresses,
-                Err(Fault::Temporary(error)) => {
-                    why = format!("{host}: {error}");
-                    continue;
-                }
-                Err(fault) => {
-                    never = Some(NoWay::of(&host, fault));
-                    continue;
-                }
-            };
-            let port = u16::try_from(self.settings.port).unwrap_or(25);
-            let addresses: Vec<SocketAddr> =
-                addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
-            match self.open_connection(&host, &addresses).await {
-                Ok(connection) => return Ok(Open { host, connection }),
-                Err(error) => why = error,
-            }
-        }
-        // A host that may come back decides nothing.
-        match never {
-            Some(never) if why.is_empty() => Err(never),
-            _ => Err(NoWay::Later(why)),
-        }
-    }
-
-    async fn open_connection(
-        &self,
-        host: &str,
-        addresses: &[SocketAddr],
-    ) -> Result<Connection, String> {
-        let mut why = format!("{host} has no address");
-        for address in addresses.iter().copied() {
-            for tls in [Tls::Opportunistic, Tls::Never] {
-                let call = Call {
-                    address,
-                    source: None,
-                    server_name: host.to_owned(),
-                    implicit_tls: false,
-                    verifier: Verifier::any().map_err(|error| error.to_string())?,
-                    options: Options {
-                        host_name: self.host_name.clone(),
-                        lmtp: false,
-                        tls,
-                        authenticated: false,
-                        chunking: true,
-                        credentials: None,
-                    },
-                };
-                match Connection::open(call, self.connection).await {
-                    Ok(connection) => return Ok(connection),
-                    // RFC 7435: what cannot be spoken to with TLS is spoken to without.
-                    Err(Unreachable::Tls(error)) if tls == Tls::Opportunistic => {
-                        tracing::info!(host, %address, %error, "TLS failed");
-                    }
-                    Err(error) => {
-                        why = format!("{host} [{address}]: {error}");
-                        break;
-                    }
-                }
-            }
-        }
-        Err(why)
-    }
-}
-
-/// An open connection, and to whom.
-pub(super) struct Open {
-    host: String,
-    connection: Connection,
-}
-
-/// Why no host takes a message.
-enum NoWay {
-    Later(String),
-    Never(Reply),
-}
-
-impl NoWay {
-    fn of(name: &str, fault: Fault) -> Self {
-        let (status, text) = match fault {
-            Fault::Temporary(why) => return Self::Later(format!("{name}: {why}")),
-            Fault::NoSuchDomain => ((5, 1, 2), format!("There is no domain {name}")),
-            Fault::NoMail => ((5, 1, 10), format!("{name} takes no mail")),
-            Fault::Loop => ((5, 4, 6), format!("Mail for {name} leads back to this server")),
-        };
-        Self::Never(Reply::new("", 0, status, &text))
     }
 }
 

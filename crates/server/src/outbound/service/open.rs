@@ -1,0 +1,229 @@
+//! Finding the host that takes a site's mail, and how safe the way there must be.
+//!
+//! Invariants: what DANE says of a host is never overridden (RFC 7672 §1.3); a failure of DNS skips
+//! a host, it never lowers what is asked of it; a host that must have TLS is not spoken to without.
+
+use super::{
+    super::{
+        connection::{Call, Connection, Unreachable},
+        verify::Verifier,
+    },
+    Outbound,
+};
+use crate::dns::{Dns, Fault, HostAddresses, NoHost};
+use account::queue::Reply;
+use smtp::client::{Options, Tls};
+use std::net::{IpAddr, SocketAddr};
+
+/// An open connection, and to whom.
+pub(super) struct Open {
+    pub host: String,
+    pub connection: Connection,
+    /// How the host is known: `dane`, or nothing where it is not.
+    pub known_by: Option<&'static str>,
+}
+
+/// Why no host takes a message.
+pub(super) enum NoWay {
+    Later(String),
+    Never(Reply),
+}
+
+impl NoWay {
+    fn of(name: &str, why: NoHost) -> Self {
+        let (status, text) = match why {
+            NoHost::Temporary(why) => return Self::Later(format!("{name}: {why}")),
+            NoHost::NoSuchDomain => ((5, 1, 2), format!("There is no domain {name}")),
+            NoHost::NoMail => ((5, 1, 10), format!("{name} takes no mail")),
+            NoHost::Loop => ((5, 4, 6), format!("Mail for {name} leads back to this server")),
+        };
+        Self::Never(Reply::new("", 0, status, &text))
+    }
+}
+
+/// What is asked of a host.
+struct Security {
+    /// In the TLS handshake.
+    server_name: String,
+    /// What of TLS.
+    tls: Tls,
+    verifier: Verifier,
+    known_by: Option<&'static str>,
+}
+
+impl Security {
+    /// TLS if it is there, whoever answers.
+    fn opportunistic(host: &str) -> Result<Self, String> {
+        let verifier = Verifier::any().map_err(|error| error.to_string())?;
+        let server_name = host.to_owned();
+        Ok(Self { server_name, tls: Tls::Opportunistic, verifier, known_by: None })
+    }
+}
+
+impl Outbound {
+    /// A connection to the first host of a site that takes one.
+    pub(super) async fn connect(&self, site: &str) -> Result<Open, NoWay> {
+        if let Some(host) = self.settings.routes.of_site(site) {
+            let addresses = host.addresses().await;
+            let found = addresses.map_err(|error| NoWay::Later(format!("{site}: {error}")))?;
+            let security = Security::opportunistic(&host.name).map_err(NoWay::Later)?;
+            return self.call(&host.name, &found, security).await.map_err(NoWay::Later);
+        }
+        let Some(dns) = &self.dns else {
+            return Err(NoWay::Later("there is no way out to this domain".to_owned()));
+        };
+        if let Some(address) = literal(site) {
+            let host = address.to_string();
+            let security = Security::opportunistic(&host).map_err(NoWay::Later)?;
+            let address = SocketAddr::new(address, self.port());
+            return self.call(&host, &[address], security).await.map_err(NoWay::Later);
+        }
+        self.open_by_dns(dns, site).await
+    }
+
+    fn port(&self) -> u16 {
+        u16::try_from(self.settings.port).unwrap_or(25)
+    }
+
+    async fn open_by_dns(&self, dns: &Dns, domain: &str) -> Result<Open, NoWay> {
+        // Which of two equal hosts comes first is another one each time.
+        let seed = Self::now().unsigned_abs();
+        let random = |name: &str| delivery::queue::backoff::spread(name, seed);
+        let found = dns.mail_hosts(domain, (&self.host_name, random)).await;
+        let found = found.map_err(|why| NoWay::of(domain, why))?;
+        let (mut why, mut never) = (String::new(), None);
+        for host in found.hosts {
+            let place = match dns.host_addresses(&host).await {
+                Ok(place) => place,
+                Err(NoHost::Temporary(error)) => {
+                    why = format!("{host}: {error}");
+                    continue;
+                }
+                Err(fault) => {
+                    never = Some(NoWay::of(&host, fault));
+                    continue;
+                }
+            };
+            let security = self.security(dns, (domain, &host), (&place, found.secure)).await;
+            let port = self.port();
+            let addresses: Vec<SocketAddr> =
+                place.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+            let opened = match security {
+                Ok(security) => self.call(&host, &addresses, security).await,
+                Err(error) => Err(error),
+            };
+            match opened {
+                Ok(open) => return Ok(open),
+                Err(error) => {
+                    tracing::info!(domain, host, error, "host does not take mail");
+                    why = error;
+                }
+            }
+        }
+        // A host that may come back decides nothing.
+        match never {
+            Some(never) if why.is_empty() => Err(never),
+            _ => Err(NoWay::Later(why)),
+        }
+    }
+
+    /// What DANE asks of a host (RFC 7672 §2.2).
+    async fn security(
+        &self,
+        dns: &Dns,
+        (domain, host): (&str, &str),
+        (place, secure): (&HostAddresses, bool),
+    ) -> Result<Security, String> {
+        // Without a proof of which host it is, its records are worth nothing.
+        let Some(name) = place.secure_name.as_ref().filter(|_| secure) else {
+            return Security::opportunistic(host);
+        };
+        // §2.2.2: the name behind the aliases comes first.
+        let mut names: Vec<String> = vec![name.clone(), host.to_owned()];
+        names.dedup();
+        for base in names {
+            let records = match dns.tlsa(&base, self.port()).await {
+                Ok(found) if found.secure => found.records,
+                Ok(_) | Err(Fault::NoSuchName | Fault::NoRecords) => continue,
+                // §2.1.2: "the SMTP client MUST NOT" go on as if there were none.
+                Err(Fault::Temporary(error)) => return Err(format!("{base}: TLSA: {error}")),
+            };
+            let names = [base.clone(), host.to_owned(), domain.to_owned()];
+            let verifier = Verifier::dane(records, &names).map_err(|error| error.to_string())?;
+            let (verifier, known_by) = match verifier {
+                Some(verifier) => (verifier, Some("dane")),
+                // §2.2: no usable record: TLS, whoever answers.
+                None => (Verifier::any().map_err(|error| error.to_string())?, None),
+            };
+            return Ok(Security { server_name: base, tls: Tls::Required, verifier, known_by });
+        }
+        Security::opportunistic(host)
+    }
+
+    async fn call(
+        &self,
+        host: &str,
+        addresses: &[SocketAddr],
+        security: Security,
+    ) -> Result<Open, String> {
+        let Security { server_name, tls: wanted, verifier, known_by } = security;
+        let mut why = format!("{host} has no address");
+        let ways = match wanted {
+            Tls::Opportunistic => [Some(Tls::Opportunistic), Some(Tls::Never)],
+            one => [Some(one), None],
+        };
+        for address in addresses.iter().copied() {
+            for tls in ways.into_iter().flatten() {
+                let call = Call {
+                    address,
+                    source: None,
+                    server_name: server_name.clone(),
+                    implicit_tls: false,
+                    verifier: verifier.clone(),
+                    options: Options {
+                        host_name: self.host_name.clone(),
+                        lmtp: false,
+                        tls,
+                        authenticated: false,
+                        chunking: true,
+                        credentials: None,
+                    },
+                };
+                match Connection::open(call, self.connection).await {
+                    Ok(connection) => {
+                        return Ok(Open { host: host.to_owned(), connection, known_by });
+                    }
+                    // RFC 7435: what cannot be spoken to with TLS is spoken to without.
+                    Err(Unreachable::Tls(error)) if tls == Tls::Opportunistic => {
+                        tracing::info!(host, %address, %error, "TLS failed");
+                    }
+                    Err(error) => {
+                        why = format!("{host} [{address}]: {error}");
+                        break;
+                    }
+                }
+            }
+        }
+        Err(why)
+    }
+}
+
+/// The address of a site that is an address literal (RFC 5321 §4.1.3).
+fn literal(site: &str) -> Option<IpAddr> {
+    let inner = site.strip_prefix('[')?.strip_suffix(']')?;
+    let six = inner.get(..5).filter(|tag| tag.eq_ignore_ascii_case("ipv6:")).and(inner.get(5..));
+    six.unwrap_or(inner).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc5321_4_1_3_address_literals() {
+        assert_eq!(literal("[192.0.2.1]"), "192.0.2.1".parse().ok());
+        assert_eq!(literal("[IPv6:2001:db8::1]"), "2001:db8::1".parse().ok());
+        assert_eq!(literal("example.test"), None);
+        assert_eq!(literal("[x]"), None);
+    }
+}

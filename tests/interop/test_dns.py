@@ -1,0 +1,204 @@
+"""Mail to hosts that DNS names, and DANE, with a real name server and a signed zone."""
+
+import hashlib
+import socketserver
+import subprocess
+import threading
+
+import pytest
+from conftest import served
+from dns_zone import Zone
+from test_queue import Two, arrived, text, until
+
+
+class Net(Two):
+    """A sender that asks the zone, and a receiver that the zone leads to."""
+
+    def __init__(self, sender, receiver, zone):
+        super().__init__(sender, receiver)
+        self.zone = zone
+
+    def address(self, domain):
+        self.receiver.cli("domain", "add", domain)
+        from conftest import Account
+
+        bob = Account(f"bob@{domain}", "a-long-password")
+        self.receiver.cli("account", "add", bob.address, "--password-stdin", stdin=bob.password)
+        return bob
+
+    def tlsa(self, usage=3, selector=1):
+        """Data of the TLSA record of the receiver's certificate."""
+        pem = self.receiver.data / "tls/server.pem"
+        key = subprocess.run(["openssl", "x509", "-in", pem, "-noout", "-pubkey"], capture_output=True, check=True).stdout
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=key, capture_output=True, check=True).stdout
+        return f"{usage} {selector} 1 {hashlib.sha256(der).hexdigest()}"
+
+    def set(self, records):
+        self.zone.set(records.format(port=self.port, good=self.tlsa(), bad="3 1 1 " + "ab" * 32))
+
+    def report(self, *wanted):
+        body = text(arrived(self.inbox(self.sender, self.ana)), 1)
+        for one in wanted:
+            assert one in body, body
+        until(lambda: not self.queue()["messages"])
+
+    def waits(self, *reasons):
+        until(lambda: any(site["failures"] > 0 for site in self.queue()["sites"]))
+        told = self.sender.log.read_text()
+        for reason in reasons:
+            assert reason in told, told[-3000:]
+
+
+@pytest.fixture
+def net(tmp_path):
+    zone = Zone(tmp_path / "zone")
+    receiving = served()
+    receiver = next(receiving)
+    settings = f'log = "server=info"\n[outbound]\nport = {receiver.ports["smtp"]}\nretry_seconds_min = 1\nretry_seconds_max = 2\n'
+    sending = served(settings + zone.settings)
+    one = Net(next(sending), receiver, zone)
+    one.port = receiver.ports["smtp"]
+    try:
+        yield one
+    finally:
+        for generator in (sending, receiving):
+            for _ in generator:
+                pass
+        zone.stop()
+
+
+def test_the_best_host_that_answers(net):
+    # The first host is not there, the second has no address, the third is the receiver.
+    net.set("""
+        other.test. MX 5 gone.other.test.
+        other.test. MX 7 nowhere.other.test.
+        other.test. MX 10 mx.other.test.
+        gone.other.test. A 127.0.0.77
+        mx.other.test. A 127.0.0.1
+    """)
+    bob = net.inbox(net.receiver, net.bob)
+    net.send("bob@other.test")
+    assert b"with ESMTPS" in text(arrived(bob), 1)
+
+
+def test_without_mx_the_domain_is_the_host(net):
+    net.set("bare.test. A 127.0.0.1")
+    bob = net.inbox(net.receiver, net.address("bare.test"))
+    net.send("bob@bare.test")
+    arrived(bob)
+
+
+def test_names_in_other_scripts_and_aliases(net):
+    net.set("""
+        xn--bcher-kva.test. MX 10 alias.test.
+        alias.test. CNAME mx.test.
+        mx.test. A 127.0.0.1
+    """)
+    bob = net.inbox(net.receiver, net.address("bücher.test"))
+    net.send("bob@xn--bcher-kva.test")
+    arrived(bob)
+
+
+@pytest.mark.parametrize("domain, wanted", [
+    ("none.test", [b"Status: 5.1.2", b"There is no domain none.test"]),
+    ("null.test", [b"Status: 5.1.10", b"null.test takes no mail"]),
+    ("loop.test", [b"Status: 5.4.6", b"leads back to this server"]),
+    ("empty.test", [b"Status: 5.1.10"]),
+])
+def test_what_can_never_be_delivered_is_reported_at_once(net, domain, wanted):
+    name = net.sender.told.get("host_name", "mail.example.test")
+    net.set(f"""
+        null.test. MX 0 .
+        loop.test. MX 10 {name}.
+        loop.test. MX 20 other.test.
+        empty.test. TXT "no host"
+    """)
+    net.send(f"bob@{domain}")
+    net.report(*wanted)
+
+
+def test_a_forged_answer_decides_nothing(net):
+    net.set("a.forged. MX 10 mx.test.\nmx.test. A 127.0.0.1")
+    net.send("bob@a.forged")
+    net.waits("DNSSEC validation failed")
+    assert net.queue()["messages"]
+
+
+def test_no_name_server_decides_nothing(net):
+    net.zone.stop()
+    net.send("bob@other.test")
+    net.waits()
+    assert net.queue()["messages"]
+
+
+def test_dane(net):
+    net.set("""
+        other.test. MX 10 mx.other.test.
+        mx.other.test. A 127.0.0.1
+        _{port}._tcp.mx.other.test. TLSA {good}
+    """)
+    bob = net.inbox(net.receiver, net.bob)
+    net.send("bob@other.test")
+    arrived(bob)
+    until(lambda: " dane" in net.sender.log.read_text())
+
+
+def test_dane_refuses_another_certificate(net):
+    net.set("""
+        other.test. MX 10 mx.other.test.
+        mx.other.test. A 127.0.0.1
+        _{port}._tcp.mx.other.test. TLSA {bad}
+    """)
+    net.send("bob@other.test")
+    net.waits("TLS handshake")
+    # The right record, among others: it goes.
+    bob = net.inbox(net.receiver, net.bob)
+    net.sender.stop()
+    net.set("""
+        other.test. MX 10 mx.other.test.
+        mx.other.test. A 127.0.0.1
+        _{port}._tcp.mx.other.test. TLSA {bad}
+        _{port}._tcp.mx.other.test. TLSA {good}
+    """)
+    net.sender.start()
+    arrived(bob)
+
+
+def test_records_that_are_not_proven_ask_nothing(net):
+    net.set("""
+        a.insecure. MX 10 mx.insecure.
+        mx.insecure. A 127.0.0.1
+        _{port}._tcp.mx.insecure. TLSA {bad}
+    """)
+    bob = net.inbox(net.receiver, net.address("a.insecure"))
+    net.send("bob@a.insecure")
+    arrived(bob)
+    until(lambda: not net.queue()["messages"])
+    assert " dane" not in net.sender.log.read_text()
+
+
+class Clear(socketserver.StreamRequestHandler):
+    """A server without STARTTLS: somebody who takes it out on the way."""
+
+    def handle(self):
+        self.wfile.write(b"220 clear.test ESMTP\r\n")
+        for line in self.rfile:
+            self.server.heard.append(line)
+            self.wfile.write(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 clear.test\r\n")
+
+
+def test_a_downgrade_is_refused(net):
+    """RFC 7672 §2.2: with TLSA records no mail goes in clear."""
+    with socketserver.ThreadingTCPServer(("127.0.0.9", net.port), Clear) as server:
+        server.heard = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        net.set("""
+            other.test. MX 10 mx.other.test.
+            mx.other.test. A 127.0.0.9
+            _{port}._tcp.mx.other.test. TLSA {good}
+        """)
+        net.send("bob@other.test")
+        net.waits()
+        assert server.heard and not [line for line in server.heard if line.upper().startswith((b"MAIL", b"DATA"))]
+        server.shutdown()
+    assert net.queue()["messages"]
