@@ -28,6 +28,7 @@ pub mod pace;
 pub mod privileges;
 pub mod protocol;
 pub mod proxy;
+pub mod scan;
 pub mod service;
 pub mod sessions;
 pub mod stack;

@@ -18,6 +18,8 @@ pub const TEST_PACKAGES: &[(&str, &str)] = &[
     ("python3", "python3"),
     ("/usr/sbin/smtp-sink", "postfix"),
     ("/usr/sbin/knotd", "knot"),
+    ("/usr/bin/rspamd", "rspamd"),
+    ("/usr/sbin/clamd", "clamav-daemon"),
 ];
 
 /// What `bench` needs besides.

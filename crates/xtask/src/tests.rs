@@ -19,12 +19,14 @@ pub fn run(parts: &[String]) -> Outcome {
         tidy::run()?;
         done(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     }
+    if wanted("unit") || wanted("interop") || wanted("crash") {
+        setup::packages(setup::TEST_PACKAGES)?;
+    }
     if wanted("unit") {
         unit()?;
     }
     if wanted("interop") || wanted("crash") {
         done(cargo().args(["build", "--release", "--package", "server", "--bin", "palomar"]))?;
-        setup::packages(setup::TEST_PACKAGES)?;
         setup::node()?;
     }
     if wanted("interop") {

@@ -1,0 +1,9 @@
+//! Scanners that are not ours: Debian's rspamd and clamd, started here. A missing program is an
+//! error: nothing is passed over in silence.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+#[path = "scan/daemon.rs"]
+mod daemon;
+#[path = "scan/rspamd.rs"]
+mod rspamd;

@@ -1,0 +1,106 @@
+//! Debian's scanners on loopback, each with files of its own in a folder that vanishes.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use tokio::{net::TcpStream, time};
+
+const RSPAMD: &str = "/usr/bin/rspamd";
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scan/rspamd.lua");
+
+/// A running one; ended when dropped.
+pub struct Daemon {
+    child: Child,
+    pub folder: tempfile::TempDir,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // With its children, which are of its group; asked kindly, rspamd takes up to 16 seconds.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// A test that says nothing because a program is missing would be no test.
+fn start(program: &str, package: &str, folder: tempfile::TempDir, words: &[&str]) -> Daemon {
+    assert!(
+        Path::new(program).exists(),
+        "{program} is not installed: apt-get install {package} (`cargo xtask test` does)"
+    );
+    let log = std::fs::File::create(folder.path().join("output")).unwrap();
+    let mut command = Command::new(program);
+    command.process_group(0);
+    command.args(words).current_dir(folder.path()).stdin(Stdio::null());
+    let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+    Daemon { child, folder }
+}
+
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+impl Daemon {
+    async fn listens(&mut self, address: SocketAddr) {
+        let up = async {
+            while TcpStream::connect(address).await.is_err() {
+                assert!(self.child.try_wait().unwrap().is_none(), "{}", self.told());
+                time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let up = time::timeout(Duration::from_secs(60), up).await;
+        assert!(up.is_ok(), "does not listen: {}", self.told());
+    }
+
+    /// What it printed and logged.
+    fn told(&self) -> String {
+        let read = |name| std::fs::read_to_string(self.folder.path().join(name));
+        [read("output"), read("log")].map(Result::unwrap_or_default).concat()
+    }
+}
+
+/// rspamd: with no modules but its own engine, our rules, and its classifier in files.
+pub struct Rspamd {
+    pub scan: SocketAddr,
+    pub learn: SocketAddr,
+    _daemon: Daemon,
+}
+
+impl Rspamd {
+    pub async fn start() -> Self {
+        let (scan, learn) = (free_address(), free_address());
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (pid, cache, log, tld) = (path("pid"), path("cache"), path("log"), path("tld"));
+        let (learnt, spam, ham) = (path("learnt"), path("spam"), path("ham"));
+        std::fs::write(&tld, "test\n").unwrap();
+        let configuration = format!(
+            r#"
+            options {{ pidfile = "{pid}"; cache_file = "{cache}"; url_tld = "{tld}";
+                dns {{ nameserver = ["127.0.0.1:9"]; timeout = 0.1s; retransmits = 1; }} }}
+            logging {{ type = "file"; filename = "{log}"; }}
+            actions {{ reject = 15; add_header = 6; greylist = 4; }}
+            worker {{ type = "normal"; bind_socket = "{scan}"; count = 1; }}
+            worker {{ type = "controller"; bind_socket = "{learn}"; count = 1;
+                password = "hush"; secure_ip = []; }}
+            classifier "bayes" {{ tokenizer {{ name = "osb"; }} backend = "sqlite3";
+                min_tokens = 1; min_learns = 1; cache {{ type = "sqlite3"; path = "{learnt}"; }}
+                statfile {{ symbol = "BAYES_SPAM"; path = "{spam}"; spam = true; }}
+                statfile {{ symbol = "BAYES_HAM"; path = "{ham}"; spam = false; }} }}
+            lua = "{RULES}";
+            "#
+        );
+        std::fs::write(path("rspamd.conf"), configuration).unwrap();
+        let configuration = path("rspamd.conf");
+        let words = ["--insecure", "-f", "-c", configuration.as_str()];
+        let mut daemon = start(RSPAMD, "rspamd", folder, &words);
+        daemon.listens(scan).await;
+        daemon.listens(learn).await;
+        Self { scan, learn, _daemon: daemon }
+    }
+}
