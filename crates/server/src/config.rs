@@ -7,7 +7,7 @@
 mod read;
 mod table;
 
-pub use table::SETTINGS;
+pub use table::settings;
 
 use crate::{
     admission::ConnectionLimits, attachments::AttachmentLimits, auth::LoginLimits,
@@ -73,6 +73,8 @@ pub struct Config {
     pub outbound: crate::outbound::service::Settings,
     /// DNS.
     pub dns: crate::dns::Settings,
+    /// Scanners of mail that comes in.
+    pub scan: crate::scan::Settings,
     /// The JMAP session resource with the same mail.
     pub jmap_session_url: Option<String>,
     /// What all users read as `/shared/comment` of the server.
@@ -168,7 +170,7 @@ impl Config {
     /// Reads a text; what it does not set has its default.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
+        for setting in settings().filter(|setting| !setting.default.is_empty()) {
             let defaults: toml::Table = format!("x = {}", setting.default)
                 .parse()
                 .map_err(|error| ConfigError(format!("default of {}: {error}", setting.name)))?;
@@ -186,10 +188,10 @@ impl Config {
 
     /// Sets one name, or all of a section.
     fn set(&mut self, name: &str, value: &toml::Value) -> Result<(), ConfigError> {
-        if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) {
+        if let Some(setting) = settings().find(|setting| setting.name == name) {
             return apply(self, setting, value);
         }
-        let is_section = SETTINGS.iter().any(|setting| {
+        let is_section = settings().any(|setting| {
             setting.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
         });
         match value {
@@ -246,7 +248,7 @@ fn apply(config: &mut Config, setting: &Setting, value: &toml::Value) -> Result<
 #[must_use]
 pub fn markdown() -> String {
     let mut text = "| setting | unit | default | meaning |\n|---|---|---|---|\n".to_owned();
-    for setting in SETTINGS {
+    for setting in settings() {
         let default = match setting.default {
             "" => "–".to_owned(),
             default => format!("`{default}`"),
@@ -261,7 +263,7 @@ pub fn markdown() -> String {
 #[must_use]
 pub fn help() -> String {
     let mut text = "Settings of the configuration file (TOML):\n".to_owned();
-    for Setting { name, unit, default, doc, .. } in SETTINGS {
+    for Setting { name, unit, default, doc, .. } in settings() {
         let default = if default.is_empty() { "none" } else { default };
         let _ = writeln!(text, "  {name} ({unit}; {default})\n      {doc}");
     }
@@ -282,7 +284,7 @@ mod tests {
 
     #[test]
     fn every_setting_with_a_number_says_its_unit_last_or_is_a_maximum() {
-        for setting in SETTINGS {
+        for setting in settings() {
             let is_number = setting.default.parse::<u64>().is_ok();
             let ends = ["_max", "_seconds", "_days", "_min", "_default", "_levels", ".port"];
             assert!(
@@ -354,6 +356,8 @@ mod tests {
             ("[limits]\nmetadata_shared_entries_max = 9", "10"),
             ("[limits]\nmetadata_private_entries_max = 9", "10"),
             ("[limits]\nmetadata_private_entries_max = 1", "or 0"),
+            ("[spam]\nrspamd_url = 'unix:/run/rspamd'", "spam.rspamd_url"),
+            ("[spam]\nrspamd_password = \"a\\nb\"", "spam.rspamd_password"),
             ("host_name = ''", "host_name"),
             ("host_name = 'a\"b'", "host_name"),
             ("x = ", "x"),

@@ -11,6 +11,13 @@ pub mod rspamd;
 
 use std::fmt;
 
+/// Scanners that are asked, and what they may take.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Settings {
+    /// `spam.rspamd_*`
+    pub rspamd: rspamd::Settings,
+}
+
 /// What is to be done with a message; a later one is harder on it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Action {

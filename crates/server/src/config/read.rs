@@ -7,6 +7,7 @@ use crate::{
 };
 use std::{net::SocketAddr, path::PathBuf};
 use toml::Value;
+use wire::auth::Secret;
 
 /// A value that a setting may have.
 pub trait Read: Sized {
@@ -158,6 +159,16 @@ pub fn uri(value: &Value, schemes: &[&str]) -> Result<Option<String>, String> {
         }
         _ if schemes.is_empty() => Err(format!("expected a URI such as mailto:…, found {uri:?}")),
         _ => Err(format!("expected a URL of {}, found {uri:?}", schemes.join(" or "))),
+    }
+}
+
+/// A password that can be sent: visible ASCII and spaces.
+pub fn secret(value: &Value) -> Result<Secret, String> {
+    let text = text(value)?;
+    if !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        Ok(Secret::new(text.as_bytes().to_vec()))
+    } else {
+        Err("expected a text of visible ASCII".to_owned())
     }
 }
 

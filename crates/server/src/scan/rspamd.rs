@@ -239,7 +239,8 @@ async fn body(mut response: Response) -> Result<Vec<u8>, Failure> {
     Ok(octets)
 }
 
-/// The header fields that tell rspamd of the envelope (<https://rspamd.com/doc/developers/protocol.html>).
+/// The header fields that tell rspamd of the envelope
+/// (<https://rspamd.com/doc/developers/protocol.html>).
 fn envelope_fields(envelope: &Envelope<'_>) -> HeaderMap {
     let mut fields = HeaderMap::new();
     let mut add = |name: &'static str, value: &str| {

@@ -1,0 +1,68 @@
+//! Settings of scanners.
+
+use crate::config::{Setting, read, read::Read};
+
+/// In the order of the documentation.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "spam.rspamd_url",
+        unit: "URL",
+        default: "",
+        doc: "HTTP interface of rspamd (e.g. `http://127.0.0.1:11333`), which is asked about mail \
+              that comes in; without it nobody is.",
+        set: |config, value| {
+            config.scan.rspamd.url = read::uri(value, &["http", "https"])?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "spam.rspamd_learn_url",
+        unit: "URL",
+        default: "",
+        doc: "Its controller (e.g. `http://127.0.0.1:11334`), which learns from mail that people \
+              move to Junk and back; without it nothing is learnt.",
+        set: |config, value| {
+            config.scan.rspamd.learn_url = read::uri(value, &["http", "https"])?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "spam.rspamd_password",
+        unit: "text",
+        default: "",
+        doc: "Password of its controller.",
+        set: |config, value| {
+            config.scan.rspamd.password = Some(read::secret(value)?);
+            Ok(())
+        },
+    },
+    row!(
+        "spam.rspamd_seconds",
+        "seconds",
+        "20",
+        "For its answer about one message; then the message goes on without.",
+        scan.rspamd.seconds
+    ),
+    row!(
+        "spam.rspamd_message_octets_max",
+        "octets",
+        "20971520",
+        "Largest message that it is asked about.",
+        scan.rspamd.message_octets_max
+    ),
+    row!(
+        "spam.rspamd_connections_max",
+        "connections",
+        "20",
+        "Questions to it at a time; more wait.",
+        scan.rspamd.connections_max
+    ),
+    row!(
+        "spam.rspamd_required",
+        "true or false",
+        "false",
+        "Whether mail waits at its sender (451) while rspamd gives no answer; otherwise it is \
+         accepted.",
+        scan.rspamd.required
+    ),
+];
