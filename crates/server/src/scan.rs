@@ -1,12 +1,10 @@
-//! What others say of a message: rspamd over HTTP, clamd, DNS lists.
+//! What others say of a message: rspamd over HTTP.
 //!
 //! Invariants: a scanner that fails decides nothing: its [`Failure`] becomes a reason that can be
 //! read, and mail goes on, or waits at its sender where the scanner is required. Each question has
 //! a limit of time and of octets; each answer too. Nothing here changes a message, and what
 //! scanners say comes out as plain text: no control characters, no line ends.
 
-//pub mod clamd;
-//pub mod dnslist;
 pub mod rspamd;
 
 use std::fmt;
