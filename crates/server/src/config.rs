@@ -358,6 +358,7 @@ mod tests {
             ("[limits]\nmetadata_private_entries_max = 1", "or 0"),
             ("[spam]\nrspamd_url = 'unix:/run/rspamd'", "spam.rspamd_url"),
             ("[spam]\nrspamd_password = \"a\\nb\"", "spam.rspamd_password"),
+            ("[virus]\nclamd_address = 'localhost'", "virus.clamd_address"),
             ("host_name = ''", "host_name"),
             ("host_name = 'a\"b'", "host_name"),
             ("x = ", "x"),

@@ -1,10 +1,11 @@
-//! What others say of a message: rspamd over HTTP.
+//! What others say of a message: rspamd over HTTP, clamd.
 //!
 //! Invariants: a scanner that fails decides nothing: its [`Failure`] becomes a reason that can be
 //! read, and mail goes on, or waits at its sender where the scanner is required. Each question has
 //! a limit of time and of octets; each answer too. Nothing here changes a message, and what
 //! scanners say comes out as plain text: no control characters, no line ends.
 
+pub mod clamd;
 pub mod rspamd;
 
 use std::fmt;
@@ -14,6 +15,8 @@ use std::fmt;
 pub struct Settings {
     /// `spam.rspamd_*`
     pub rspamd: rspamd::Settings,
+    /// `virus.clamd_*`
+    pub clamd: clamd::Settings,
 }
 
 /// What is to be done with a message; a later one is harder on it.

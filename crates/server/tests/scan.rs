@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "scan/clamd.rs"]
+mod clamd;
 #[path = "scan/daemon.rs"]
 mod daemon;
 #[path = "scan/rspamd.rs"]

@@ -7,9 +7,13 @@ use std::{
     process::{Child, Command, Stdio},
     time::Duration,
 };
-use tokio::{net::TcpStream, time};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    time,
+};
 
 const RSPAMD: &str = "/usr/bin/rspamd";
+const CLAMD: &str = "/usr/sbin/clamd";
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scan/rspamd.lua");
 
 /// A running one; ended when dropped.
@@ -102,5 +106,49 @@ impl Rspamd {
         daemon.listens(scan).await;
         daemon.listens(learn).await;
         Self { scan, learn, _daemon: daemon }
+    }
+}
+
+/// clamd: with two signatures of our own.
+pub struct Clamd {
+    pub tcp: SocketAddr,
+    daemon: Daemon,
+}
+
+impl Clamd {
+    pub async fn start() -> Self {
+        let tcp = free_address();
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (db, socket, log) = (path("db"), path("socket"), path("log"));
+        std::fs::create_dir(&db).unwrap();
+        // MD5 and length of the EICAR test file; the hexadecimal digits of PALOMAR-TEST-VIRUS.
+        let eicar = "44d88612fea8a8f36de82e1278abb02f:68:Eicar-Test\n";
+        let ours = "Palomar-Test:0:*:50414c4f4d41522d544553542d5649525553\n";
+        std::fs::write(path("db/test.hdb"), eicar).unwrap();
+        std::fs::write(path("db/test.ndb"), ours).unwrap();
+        let (address, port) = (tcp.ip(), tcp.port());
+        let configuration = format!(
+            "DatabaseDirectory {db}\nLocalSocket {socket}\nTCPSocket {port}\n\
+             TCPAddr {address}\nForeground yes\nLogFile {log}\nTemporaryDirectory {db}\n\
+             StreamMaxLength 1M\nSelfCheck 0\n"
+        );
+        std::fs::write(path("clamd.conf"), configuration).unwrap();
+        let words = ["-c".to_owned(), path("clamd.conf")];
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut daemon = start(CLAMD, "clamav-daemon", folder, &words);
+        daemon.listens(tcp).await;
+        let server = Self { tcp, daemon };
+        let up = async {
+            while UnixStream::connect(server.socket()).await.is_err() {
+                time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        assert!(time::timeout(Duration::from_secs(60), up).await.is_ok());
+        server
+    }
+
+    pub fn socket(&self) -> String {
+        self.daemon.folder.path().join("socket").display().to_string()
     }
 }

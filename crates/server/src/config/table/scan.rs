@@ -1,6 +1,9 @@
 //! Settings of scanners.
 
-use crate::config::{Setting, read, read::Read};
+use crate::{
+    config::{Setting, read, read::Read},
+    scan::clamd::Address,
+};
 
 /// In the order of the documentation.
 pub const SETTINGS: &[Setting] = &[
@@ -64,5 +67,46 @@ pub const SETTINGS: &[Setting] = &[
         "Whether mail waits at its sender (451) while rspamd gives no answer; otherwise it is \
          accepted.",
         scan.rspamd.required
+    ),
+    Setting {
+        name: "virus.clamd_address",
+        unit: "path or host:port",
+        default: "",
+        doc: "Where clamd listens (e.g. `/run/clamav/clamd.ctl`), which is asked about mail that \
+              comes in; without it nobody is.",
+        set: |config, value| {
+            let address = Address::parse(&String::read(value)?);
+            config.scan.clamd.address = Some(address.ok_or("expected a path or host:port")?);
+            Ok(())
+        },
+    },
+    row!(
+        "virus.clamd_seconds",
+        "seconds",
+        "30",
+        "For its answer about one message; then the message goes on without.",
+        scan.clamd.seconds
+    ),
+    row!(
+        "virus.clamd_message_octets_max",
+        "octets",
+        "25000000",
+        "Largest message that it is asked about; no more than its `StreamMaxLength`.",
+        scan.clamd.message_octets_max
+    ),
+    row!(
+        "virus.clamd_connections_max",
+        "connections",
+        "10",
+        "Questions to it at a time; more wait.",
+        scan.clamd.connections_max
+    ),
+    row!(
+        "virus.clamd_required",
+        "true or false",
+        "false",
+        "Whether mail waits at its sender (451) while clamd gives no answer; otherwise it is \
+         accepted.",
+        scan.clamd.required
     ),
 ];
