@@ -17,6 +17,7 @@ pub const TEST_PACKAGES: &[(&str, &str)] = &[
     ("mpop", "mpop"),
     ("python3", "python3"),
     ("/usr/sbin/smtp-sink", "postfix"),
+    ("openssl", "openssl"),
     ("/usr/sbin/knotd", "knot"),
     ("/usr/bin/rspamd", "rspamd"),
     ("/usr/sbin/clamd", "clamav-daemon"),
