@@ -32,6 +32,7 @@ pub(crate) mod tag {
     pub const EXPUNGED: u8 = b'X';
     pub const SAVED: u8 = b'Z';
     pub const SHARING: u8 = b'a';
+    pub const PEER: u8 = b'b';
 }
 
 /// The longest key with numbers only: a tag, 8 and 4 octets.
@@ -147,6 +148,10 @@ pub(crate) fn mark(mark: u64) -> Key {
 /// Queue: a message that waits to leave.
 pub(crate) fn queued(number: u64) -> Key {
     Key::new(tag::QUEUED, &[&number.to_be_bytes()])
+}
+/// Queue: what is remembered of a domain, by a hash of its name.
+pub(crate) fn peer(hash: u64) -> Key {
+    Key::new(tag::PEER, &[&hash.to_be_bytes()])
 }
 /// Queue: how far a recipient of a message is.
 pub(crate) fn progress(number: u64, recipient: u32) -> Key {

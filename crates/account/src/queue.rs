@@ -6,6 +6,7 @@
 //! recipient, in one commit. Never decides when or where to send.
 
 mod envelope;
+mod peer;
 
 use crate::{
     Accounts, Error, Refused,
@@ -20,6 +21,7 @@ pub use envelope::{
     Content, Envelope, Language, Notify, Progress, REPLY_OCTETS_MAX, Reply, Return, Settled, Target,
 };
 use mail::AccountId;
+pub use peer::{Peer, StsPolicy};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The queue's own account: the directory numbers accounts from 1 on and never comes here.

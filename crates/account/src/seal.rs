@@ -41,6 +41,8 @@ pub(crate) enum Kind {
     Queued = 20,
     /// Of the queue: how far a recipient is.
     QueueProgress = 21,
+    /// Of the queue: what is remembered of a domain.
+    Peer = 22,
 }
 
 /// An account's key, ready for use.

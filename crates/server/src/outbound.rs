@@ -7,6 +7,7 @@ pub mod connection;
 pub mod dane;
 pub mod route;
 pub mod service;
+pub mod sts;
 pub mod verify;
 
 pub use connection::{Call, Connection, Content, Settings, Unreachable};
