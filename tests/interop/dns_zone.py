@@ -1,5 +1,6 @@
 """A real name server (Knot) on loopback with a signed root zone, for what asks DNS."""
 
+import os
 import re
 import socket
 import subprocess
@@ -26,8 +27,7 @@ CONF = """\
 server:
     listen: 127.0.0.1@{port}
     rundir: "{run}"
-    user: root:root
-log:
+{user}log:
   - target: stderr
     any: warning
 database:
@@ -55,9 +55,16 @@ zone:
 
 
 def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind(("127.0.0.1", 0))
-        return udp.getsockname()[1]
+    """One that is free for UDP and TCP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            port = udp.getsockname()[1]
+            try:
+                tcp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Zone:
@@ -69,7 +76,7 @@ class Zone:
         self.serial = 0
         self.port = free_port()
         self.conf = self.folder / "knot.conf"
-        self.conf.write_text(CONF.format(port=self.port, run=self.folder))
+        self.conf.write_text(CONF.format(port=self.port, run=self.folder, user="    user: root:root\n" if os.getuid() == 0 else ""))
         self.write("")
         self.log = open(self.folder / "knot.log", "wb")
         self.process = subprocess.Popen(["knotd", "-c", self.conf], stdout=self.log, stderr=self.log)

@@ -1,7 +1,10 @@
 """Mail to hosts that DNS names, and DANE, with a real name server and a signed zone."""
 
+import contextlib
 import hashlib
+import http.server
 import socketserver
+import ssl
 import subprocess
 import threading
 
@@ -9,6 +12,20 @@ import pytest
 from conftest import served
 from dns_zone import Zone
 from test_queue import Two, arrived, text, until
+
+
+def openssl(*words, stdin=None):
+    return subprocess.run(["openssl", *map(str, words)], input=stdin, capture_output=True, check=True).stdout
+
+
+def web_certificate(folder, name):
+    """A CA, and a certificate of it for a name: (CA file, certificate file, key file)."""
+    ca, ca_key, cert, key = (folder / one for one in ("web-ca.pem", "web-ca.key", "web.pem", "web.key"))
+    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl("req", "-x509", *new, "-keyout", ca_key, "-out", ca, "-subj", "/CN=Web CA", "-days", "9")
+    openssl("req", "-x509", *new, "-keyout", key, "-out", cert, "-subj", "/CN=web", "-days", "9", "-CA", ca, "-CAkey", ca_key,
+            "-addext", f"subjectAltName=DNS:{name}", "-addext", "basicConstraints=critical,CA:FALSE")
+    return ca, cert, key
 
 
 class Net(Two):
@@ -29,8 +46,7 @@ class Net(Two):
     def tlsa(self, usage=3, selector=1):
         """Data of the TLSA record of the receiver's certificate."""
         pem = self.receiver.data / "tls/server.pem"
-        key = subprocess.run(["openssl", "x509", "-in", pem, "-noout", "-pubkey"], capture_output=True, check=True).stdout
-        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=key, capture_output=True, check=True).stdout
+        der = openssl("pkey", "-pubin", "-outform", "DER", stdin=openssl("x509", "-in", pem, "-noout", "-pubkey"))
         return f"{usage} {selector} 1 {hashlib.sha256(der).hexdigest()}"
 
     def set(self, records):
@@ -55,9 +71,12 @@ def net(tmp_path):
     receiving = served()
     receiver = next(receiving)
     settings = f'log = "server=info"\n[outbound]\nport = {receiver.ports["smtp"]}\nretry_seconds_min = 1\nretry_seconds_max = 2\n'
-    sending = served(settings + zone.settings)
+    ca, *web = web_certificate(tmp_path, "mta-sts.other.test")
+    authorities = tmp_path / "authorities.pem"
+    authorities.write_bytes(ca.read_bytes() + receiver.ca.read_bytes())
+    sending = served(settings + f'ca_file = "{authorities}"\n' + zone.settings)
     one = Net(next(sending), receiver, zone)
-    one.port = receiver.ports["smtp"]
+    one.port, one.web = receiver.ports["smtp"], web
     try:
         yield one
     finally:
@@ -197,6 +216,136 @@ def test_a_downgrade_is_refused(net):
             mx.other.test. A 127.0.0.9
             _{port}._tcp.mx.other.test. TLSA {good}
         """)
+        net.send("bob@other.test")
+        net.waits()
+        assert server.heard and not [line for line in server.heard if line.upper().startswith((b"MAIL", b"DATA"))]
+        server.shutdown()
+    assert net.queue()["messages"]
+
+
+WEB = "127.0.0.23"
+STS = """
+    other.test. MX 10 {host}.
+    mx.other.test. A 127.0.0.1
+    _mta-sts.other.test. TXT "v=STSv1; id={id};"
+    mta-sts.other.test. A 127.0.0.23
+"""
+
+
+@contextlib.contextmanager
+def policy_server(net, policy, status=200, kind="text/plain"):
+    """https://mta-sts.other.test, which counts what it is asked."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.asked.append((self.headers["Host"], self.path))
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(self.server.policy)))
+            self.send_header("Location", "https://mta-sts.other.test/other")
+            self.end_headers()
+            self.wfile.write(self.server.policy.encode())
+
+        def log_message(self, *_):
+            pass
+
+    try:
+        server = http.server.ThreadingHTTPServer((WEB, 443), Answer)
+    except PermissionError:
+        pytest.skip("port 443 cannot be bound by this user")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*net.web)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.asked, server.policy = [], policy
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+ENFORCE = "version: STSv1\nmode: enforce\nmx: {}\nmax_age: 86400\n"
+
+
+def sts(net, host="localhost", id=1):
+    net.zone.set(STS.format(host=host, id=id))
+
+
+def test_mta_sts_is_enforced(net):
+    """The host is one that the policy names, and proves it; the policy is remembered."""
+    with policy_server(net, ENFORCE.format("localhost")) as web:
+        sts(net)
+        bob = net.inbox(net.receiver, net.bob)
+        net.send("bob@other.test")
+        arrived(bob)
+        until(lambda: " sts" in net.sender.log.read_text())
+        assert web.asked == [("mta-sts.other.test", "/.well-known/mta-sts.txt")]
+        net.send("bob@other.test")
+        arrived(bob, 2)
+        assert len(web.asked) == 1, "the same id: nothing new"
+    # Neither a restart nor a web server that is gone makes it forgotten.
+    net.sender.stop()
+    net.sender.start()
+    sts(net, host="mx.other.test", id=2)
+    net.send("bob@other.test")
+    net.waits("mx.other.test is not a host of the MTA-STS policy of other.test")
+
+
+def test_mta_sts_wants_the_hosts_own_certificate(net):
+    with policy_server(net, ENFORCE.format("*.other.test")):
+        sts(net, host="mx.other.test")
+        net.send("bob@other.test")
+        net.waits("TLS handshake")
+    assert net.queue()["messages"]
+
+
+def test_mta_sts_in_testing_only_tells(net):
+    with policy_server(net, ENFORCE.format("elsewhere.test").replace("enforce", "testing")):
+        sts(net)
+        bob = net.inbox(net.receiver, net.bob)
+        net.send("bob@other.test")
+        arrived(bob)
+        until(lambda: "not a host of the MTA-STS policy in testing" in net.sender.log.read_text())
+
+
+@pytest.mark.parametrize("status, kind, policy", [
+    (302, "text/plain", ENFORCE.format("none.test")), (200, "text/html", ENFORCE.format("none.test")),
+    (200, "text/plain", "no policy"), (200, "text/plain", ENFORCE.format("none.test") + "x" * (64 << 10)),
+])
+def test_what_is_no_policy_asks_nothing(net, status, kind, policy):
+    with policy_server(net, policy, status, kind) as web:
+        sts(net)
+        bob = net.inbox(net.receiver, net.bob)
+        net.send("bob@other.test")
+        arrived(bob)
+        assert len(web.asked) == 1
+        assert "MTA-STS policy cannot be fetched" in net.sender.log.read_text()
+
+
+def test_dane_comes_before_mta_sts(net):
+    with policy_server(net, ENFORCE.format("elsewhere.test")):
+        net.set(STS.format(host="mx.other.test", id=1) + "_{port}._tcp.mx.other.test. TLSA {good}")
+        bob = net.inbox(net.receiver, net.bob)
+        net.send("bob@other.test")
+        arrived(bob)
+        until(lambda: " dane" in net.sender.log.read_text())
+
+
+def test_tls_that_was_there_is_expected_again(net):
+    """Without DANE and MTA-STS too: a host that had TLS is not spoken to in clear the next day."""
+    records = "other.test. MX 10 mx.other.test.\nmx.other.test. A {}"
+    net.zone.set(records.format("127.0.0.1"))
+    bob = net.inbox(net.receiver, net.bob)
+    net.send("bob@other.test")
+    arrived(bob)
+    until(lambda: not net.queue()["messages"])
+    net.sender.stop()
+    with socketserver.ThreadingTCPServer(("127.0.0.9", net.port), Clear) as server:
+        server.heard = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        net.zone.set(records.format("127.0.0.9"))
+        net.sender.start()
         net.send("bob@other.test")
         net.waits()
         assert server.heard and not [line for line in server.heard if line.upper().startswith((b"MAIL", b"DATA"))]

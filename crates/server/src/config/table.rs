@@ -1,8 +1,5 @@
 //! The table of settings.
 
-use super::{Setting, read, read::Read};
-use crate::outbound::Host;
-
 /// A row: name, unit, default as TOML, meaning, and the field that it sets.
 macro_rules! row {
     ($name:literal, $unit:literal, $default:literal, $doc:literal, $($field:ident).+) => {
@@ -20,14 +17,17 @@ macro_rules! row {
 }
 
 mod scan;
+mod sending;
 mod timeouts;
+
+use super::{Setting, read, read::Read};
 
 /// Every setting, in the order of the documentation.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(timeouts::SETTINGS).chain(scan::SETTINGS)
+    GENERAL.iter().chain(sending::SETTINGS).chain(timeouts::SETTINGS).chain(scan::SETTINGS)
 }
 
-const SETTINGS: &[Setting] = &[
+const GENERAL: &[Setting] = &[
     Setting {
         name: "host_name",
         unit: "name",
@@ -151,129 +151,6 @@ const SETTINGS: &[Setting] = &[
         "20000",
         "Connections in all; fewer when the machine gives fewer file descriptors.",
         connections.connections_max
-    ),
-    Setting {
-        name: "outbound.smart_host",
-        unit: "host:port",
-        default: "",
-        doc: "Host that takes mail for everybody else; without it and without a route mail to \
-              other domains is refused. TLS is used when it is offered.",
-        set: |config, value| {
-            let host = Host::parse(&String::read(value)?).ok_or("not a host and port")?;
-            config.outbound.routes.smart_host = Some(host);
-            Ok(())
-        },
-    },
-    Setting {
-        name: "outbound.routes",
-        unit: "list of domain=host:port",
-        default: "[]",
-        doc: "Hosts that take mail for certain domains, instead of the smart host.",
-        set: |config, value| {
-            let parse = |text: &str| {
-                let (domain, host) = text.split_once('=')?;
-                Some((domain.trim().to_owned(), Host::parse(host.trim())?))
-            };
-            let all = Vec::<String>::read(value)?;
-            let routes = all.iter().map(|text| parse(text).ok_or("not domain=host:port"));
-            config.outbound.routes.domains = routes.collect::<Result<_, _>>()?;
-            Ok(())
-        },
-    },
-    row!(
-        "dns.servers",
-        "list of address:port",
-        "[]",
-        "Name servers to ask; those of the system when there are none.",
-        dns.servers
-    ),
-    row!(
-        "dns.dnssec",
-        "word",
-        "\"auto\"",
-        "Whether answers must be proven by DNSSEC, which DANE needs: `on`, `off`, or `auto`: if \
-         the name servers give proofs.",
-        dns.dnssec
-    ),
-    row!(
-        "dns.trust_anchor_file",
-        "path",
-        "",
-        "DNSKEY records that proofs begin with, as zone files have them; the Internet's root keys \
-         when there is no file.",
-        dns.trust_anchor_file
-    ),
-    row!(
-        "dns.query_seconds",
-        "seconds",
-        "5",
-        "For an answer of a name server; then it is asked once more.",
-        dns.query_seconds
-    ),
-    row!(
-        "dns.cache_answers_max",
-        "answers",
-        "10000",
-        "Answers that are kept while they are valid.",
-        dns.cache_answers_max
-    ),
-    row!(
-        "outbound.direct",
-        "true or false",
-        "true",
-        "Whether other domains' mail goes to the hosts that DNS names (MX), where neither a smart \
-         host nor a route is set. `palomar dev` does so only with `dns.servers`.",
-        outbound.direct
-    ),
-    row!("outbound.port", "port", "25", "Of other domains' hosts.", outbound.port),
-    row!(
-        "outbound.retry_seconds_min",
-        "seconds",
-        "120",
-        "Until a message is tried again; then twice as long each time.",
-        outbound.retry_seconds_min
-    ),
-    row!(
-        "outbound.retry_seconds_max",
-        "seconds",
-        "5400",
-        "Between two tries at most.",
-        outbound.retry_seconds_max
-    ),
-    row!(
-        "outbound.expire_seconds",
-        "seconds",
-        "432000",
-        "After which a message is given up, and its sender told (RFC 5321: 4 to 5 days).",
-        outbound.expire_seconds
-    ),
-    row!(
-        "outbound.warn_seconds",
-        "seconds",
-        "14400",
-        "After which the sender of a message that still waits is told.",
-        outbound.warn_seconds
-    ),
-    row!(
-        "outbound.connections_max",
-        "connections",
-        "100",
-        "Connections to other servers.",
-        outbound.connections_max
-    ),
-    row!(
-        "outbound.host_connections_max",
-        "connections",
-        "20",
-        "Connections to one host.",
-        outbound.host_connections_max
-    ),
-    row!(
-        "outbound.host_messages_per_minute_max",
-        "messages",
-        "0",
-        "Messages to one host in a minute; 0 for any number.",
-        outbound.host_messages_per_minute_max
     ),
     row!(
         "limits.command_messages_max",

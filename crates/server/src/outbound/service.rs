@@ -7,6 +7,7 @@
 
 mod attempt;
 mod open;
+mod policy;
 mod tell;
 
 use super::{
@@ -24,8 +25,10 @@ use delivery::{
     queue::{Backoff, Item, Limits, Scheduler, Site},
 };
 use mail::Address;
+use policy::Policies;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -48,6 +51,10 @@ pub struct Settings {
     pub direct: bool,
     /// Port of other domains' hosts.
     pub port: u32,
+    /// Certificate authorities; the system's without a file.
+    pub ca_file: Option<PathBuf>,
+    /// Days that a host is expected to have TLS after it had.
+    pub tls_remembered_days: u32,
     /// Seconds until the second try; then twice as long each time.
     pub retry_seconds_min: u32,
     /// Seconds between two tries at most.
@@ -74,6 +81,7 @@ pub struct Outbound {
     connection: ConnectionSettings,
     /// When other domains' hosts are found by DNS.
     dns: Option<Arc<Dns>>,
+    policies: Policies,
     state: Mutex<State>,
     notify: Notify,
 }
@@ -124,6 +132,7 @@ impl Outbound {
             settings,
             connection: ConnectionSettings::default(),
             dns,
+            policies: Policies::default(),
             state: Mutex::new(state),
             notify: Notify::new(),
         }))

@@ -6,6 +6,7 @@
 use super::{
     super::{
         connection::{Call, Connection, Unreachable},
+        sts::{Mode, Policy},
         verify::Verifier,
     },
     Outbound,
@@ -19,7 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 pub(super) struct Open {
     pub host: String,
     pub connection: Connection,
-    /// How the host is known: `dane`, or nothing where it is not.
+    /// How the host is known: `dane`, `sts`, or nothing where it is not.
     pub known_by: Option<&'static str>,
 }
 
@@ -66,8 +67,10 @@ impl Outbound {
         if let Some(host) = self.settings.routes.of_site(site) {
             let addresses = host.addresses().await;
             let found = addresses.map_err(|error| NoWay::Later(format!("{site}: {error}")))?;
-            let security = Security::opportunistic(&host.name).map_err(NoWay::Later)?;
-            return self.call(&host.name, &found, security).await.map_err(NoWay::Later);
+            let security = self.expected(&host.name, site).await.map_err(NoWay::Later)?;
+            let open = self.call(&host.name, &found, security).await.map_err(NoWay::Later)?;
+            self.note_tls(&open, site).await;
+            return Ok(open);
         }
         let Some(dns) = &self.dns else {
             return Err(NoWay::Later("there is no way out to this domain".to_owned()));
@@ -91,6 +94,7 @@ impl Outbound {
         let random = |name: &str| delivery::queue::backoff::spread(name, seed);
         let found = dns.mail_hosts(domain, (&self.host_name, random)).await;
         let found = found.map_err(|why| NoWay::of(domain, why))?;
+        let policy = self.policy(dns, domain).await.map_err(NoWay::Later)?;
         let (mut why, mut never) = (String::new(), None);
         for host in found.hosts {
             let place = match dns.host_addresses(&host).await {
@@ -105,6 +109,11 @@ impl Outbound {
                 }
             };
             let security = self.security(dns, (domain, &host), (&place, found.secure)).await;
+            let security = match security {
+                Ok(None) => self.without_dane(domain, &host, policy.as_ref()).await,
+                Ok(Some(security)) => Ok(security),
+                Err(error) => Err(error),
+            };
             let port = self.port();
             let addresses: Vec<SocketAddr> =
                 place.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
@@ -113,7 +122,10 @@ impl Outbound {
                 Err(error) => Err(error),
             };
             match opened {
-                Ok(open) => return Ok(open),
+                Ok(open) => {
+                    self.note_tls(&open, &host).await;
+                    return Ok(open);
+                }
                 Err(error) => {
                     tracing::info!(domain, host, error, "host does not take mail");
                     why = error;
@@ -127,17 +139,58 @@ impl Outbound {
         }
     }
 
-    /// What DANE asks of a host (RFC 7672 §2.2).
+    /// What is asked of a host of which DANE says nothing.
+    async fn without_dane(
+        &self,
+        domain: &str,
+        host: &str,
+        policy: Option<&Policy>,
+    ) -> Result<Security, String> {
+        let named = policy.is_none_or(|policy| policy.names(host));
+        match policy.map(|policy| policy.mode) {
+            Some(Mode::Enforce) if !named => {
+                // RFC 8461 §5: no other host is called than those that the policy names.
+                Err(format!("{host} is not a host of the MTA-STS policy of {domain}"))
+            }
+            Some(Mode::Enforce) => Ok(Security {
+                server_name: host.to_owned(),
+                tls: Tls::Required,
+                verifier: self.pkix().await?,
+                known_by: Some("sts"),
+            }),
+            mode => {
+                if mode == Some(Mode::Testing) && !named {
+                    tracing::warn!(domain, host, "not a host of the MTA-STS policy in testing");
+                }
+                self.expected(host, host).await
+            }
+        }
+    }
+
+    /// TLS from a host that had it lately, whoever it is, and if it is there from others: what was
+    /// safe from listeners does not cease to be so without anybody noticing. `key`: it is
+    /// remembered under this name.
+    async fn expected(&self, host: &str, key: &str) -> Result<Security, String> {
+        let security = Security::opportunistic(host)?;
+        let tls = if self.had_tls(key).await? { Tls::Required } else { security.tls };
+        Ok(Security { tls, ..security })
+    }
+
+    async fn note_tls(&self, open: &Open, key: &str) {
+        if open.connection.tls().is_some() {
+            self.remember_tls(key).await;
+        }
+    }
+
+    /// What DANE asks of a host (RFC 7672 §2.2), if it says anything.
     async fn security(
         &self,
         dns: &Dns,
         (domain, host): (&str, &str),
         (place, secure): (&HostAddresses, bool),
-    ) -> Result<Security, String> {
+    ) -> Result<Option<Security>, String> {
         // Without a proof of which host it is, its records are worth nothing.
-        let Some(name) = place.secure_name.as_ref().filter(|_| secure) else {
-            return Security::opportunistic(host);
-        };
+        let Some(name) = place.secure_name.as_ref().filter(|_| secure) else { return Ok(None) };
         // §2.2.2: the name behind the aliases comes first.
         let mut names: Vec<String> = vec![name.clone(), host.to_owned()];
         names.dedup();
@@ -155,9 +208,10 @@ impl Outbound {
                 // §2.2: no usable record: TLS, whoever answers.
                 None => (Verifier::any().map_err(|error| error.to_string())?, None),
             };
-            return Ok(Security { server_name: base, tls: Tls::Required, verifier, known_by });
+            let tls = Tls::Required;
+            return Ok(Some(Security { server_name: base, tls, verifier, known_by }));
         }
-        Security::opportunistic(host)
+        Ok(None)
     }
 
     async fn call(
