@@ -339,6 +339,20 @@ mod tests {
     }
 
     #[test]
+    fn dns_lists_are_read() {
+        let text = "[[spam.dns_lists]]\nzone = 'List.example.test'\nof = 'addresses'\n\
+                    codes = {'127.0.0.2-127.0.0.3' = 2, '127.0.0.4' = 'reject', '&128' = -0.5}";
+        let config = Config::parse(text).unwrap();
+        let list = &config.scan.dns_lists.lists[0];
+        assert_eq!(list.zone, "list.example.test");
+        let effect = |last| list.codes.effect(&[[127, 0, 0, last].into()]);
+        assert_eq!(effect(3), Some(crate::scan::dnslist::Effect::Weight(2.0)));
+        assert_eq!(effect(4), Some(crate::scan::dnslist::Effect::Reject));
+        assert_eq!(effect(128), Some(crate::scan::dnslist::Effect::Weight(-0.5)));
+        assert_eq!(effect(5), None);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (text, named) in [
             ("hostname = 'x'", "hostname"),
@@ -359,6 +373,21 @@ mod tests {
             ("[spam]\nrspamd_url = 'unix:/run/rspamd'", "spam.rspamd_url"),
             ("[spam]\nrspamd_password = \"a\\nb\"", "spam.rspamd_password"),
             ("[virus]\nclamd_address = 'localhost'", "virus.clamd_address"),
+            ("[[spam.dns_lists]]\nzone = 'a b'\nof = 'domains'\ncodes = {}", "zone"),
+            ("[[spam.dns_lists]]\nzone = 'a.test'\nof = 'names'\ncodes = {}", "of: "),
+            (
+                "[[spam.dns_lists]]\nzone = 'a.test'\nof = 'domains'\ncodes = {'127.0.0.1' = 1}",
+                "127.0.0.1",
+            ),
+            (
+                "[[spam.dns_lists]]\nzone = 'a.test'\nof = 'domains'\ncodes = {'127.0.0.2' = 'drop'}",
+                "drop",
+            ),
+            (
+                "[[spam.dns_lists]]\nzone = 'a.test'\nof = 'domains'\ncodes = {'127.0.0.2' = nan}",
+                "127.0.0.2",
+            ),
+            ("[[spam.dns_lists]]\nof = 'domains'\ncodes = {}", "zone"),
             ("host_name = ''", "host_name"),
             ("host_name = 'a\"b'", "host_name"),
             ("x = ", "x"),

@@ -1,4 +1,4 @@
-//! What others say of a message: rspamd over HTTP, clamd.
+//! What others say of a message: rspamd over HTTP, clamd, DNS lists.
 //!
 //! Invariants: a scanner that fails decides nothing: its [`Failure`] becomes a reason that can be
 //! read, and mail goes on, or waits at its sender where the scanner is required. Each question has
@@ -6,6 +6,7 @@
 //! scanners say comes out as plain text: no control characters, no line ends.
 
 pub mod clamd;
+pub mod dnslist;
 pub mod rspamd;
 
 use std::fmt;
@@ -17,6 +18,8 @@ pub struct Settings {
     pub rspamd: rspamd::Settings,
     /// `virus.clamd_*`
     pub clamd: clamd::Settings,
+    /// `spam.dns_list*`
+    pub dns_lists: dnslist::Settings,
 }
 
 /// What is to be done with a message; a later one is harder on it.

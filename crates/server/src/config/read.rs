@@ -2,7 +2,7 @@
 
 use super::LogFormat;
 use crate::{
-    dns::Dnssec, listener::ListenerConfig, protocol::Protocol, proxy::Network,
+    dns::Dnssec, listener::ListenerConfig, protocol::Protocol, proxy::Network, scan::dnslist,
     tls::CertificateFiles,
 };
 use std::{net::SocketAddr, path::PathBuf};
@@ -134,6 +134,40 @@ impl Read for CertificateFiles {
     fn read(value: &Value) -> Result<Self, String> {
         only(value, &["certificate", "key"])?;
         Ok(Self { certificate: field(value, "certificate")?, key: field(value, "key")? })
+    }
+}
+
+impl Read for dnslist::List {
+    fn read(value: &Value) -> Result<Self, String> {
+        only(value, &["zone", "of", "codes"])?;
+        let zone = value.get("zone").ok_or("zone is missing")?;
+        let zone = host_name(zone).map_err(|why| format!("zone: {why}"))?;
+        let kind = match field::<String>(value, "of")?.as_str() {
+            "addresses" => dnslist::Kind::Addresses,
+            "domains" => dnslist::Kind::Domains,
+            other => return Err(format!("of: expected addresses or domains, found {other}")),
+        };
+        let codes =
+            value.get("codes").and_then(Value::as_table).ok_or("codes: expected a table")?;
+        let rows = codes.iter().map(|(code, worth)| {
+            let effect = effect(worth).ok_or_else(|| {
+                format!("codes: {code}: expected a number or \"reject\", found {worth}")
+            })?;
+            dnslist::Row::parse(code, effect)
+                .ok_or_else(|| format!("codes: expected an answer such as 127.0.0.2, found {code}"))
+        });
+        Ok(Self { zone, kind, codes: dnslist::Codes(rows.collect::<Result<_, String>>()?) })
+    }
+}
+
+fn effect(worth: &Value) -> Option<dnslist::Effect> {
+    match worth {
+        Value::String(word) if word == "reject" => Some(dnslist::Effect::Reject),
+        Value::Float(weight) => Some(dnslist::Effect::Weight(*weight)),
+        Value::Integer(weight) => {
+            i32::try_from(*weight).ok().map(|weight| dnslist::Effect::Weight(weight.into()))
+        }
+        _ => None,
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::{
 };
 
 const RSPAMD: &str = "/usr/bin/rspamd";
+const KNOT: &str = "/usr/sbin/knotd";
 const CLAMD: &str = "/usr/sbin/clamd";
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scan/rspamd.lua");
 
@@ -150,5 +151,34 @@ impl Clamd {
 
     pub fn socket(&self) -> String {
         self.daemon.folder.path().join("socket").display().to_string()
+    }
+}
+
+/// Knot, the name server, with one zone.
+pub struct Knot {
+    pub address: SocketAddr,
+    _daemon: Daemon,
+}
+
+impl Knot {
+    /// `records`: lines of a zone file below `zone`.
+    pub async fn start(zone: &str, records: &str) -> Self {
+        let address = free_address();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display().to_string();
+        let head = "$TTL 60\n@ IN SOA ns root 1 60 60 600 60\n@ IN NS ns\nns IN A 127.0.0.1";
+        std::fs::write(folder.path().join("zone"), format!("{head}\n{records}\n")).unwrap();
+        let (host, port) = (address.ip(), address.port());
+        let configuration = format!(
+            "server:\n    listen: {host}@{port}\n    rundir: \"{path}\"\n\
+             database:\n    storage: \"{path}/db\"\n\
+             zone:\n  - domain: {zone}\n    storage: \"{path}\"\n    file: zone\n"
+        );
+        std::fs::write(folder.path().join("knot.conf"), configuration).unwrap();
+        let words = ["-c".to_owned(), format!("{path}/knot.conf")];
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut daemon = start(KNOT, "knot", folder, &words);
+        daemon.listens(address).await;
+        Self { address, _daemon: daemon }
     }
 }

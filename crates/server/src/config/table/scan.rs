@@ -68,6 +68,22 @@ pub const SETTINGS: &[Setting] = &[
          accepted.",
         scan.rspamd.required
     ),
+    row!(
+        "spam.dns_lists",
+        "list of tables",
+        "[]",
+        "DNS lists (RFC 5782), each with `zone`, `of` (addresses or domains), and `codes`, a \
+         table: an answer (`127.0.0.2`, `127.0.0.4-127.0.0.7`, `&8` for bits of the last octet) \
+         and what it adds to the score, or `\"reject\"`. Other answers count nothing.",
+        scan.dns_lists.lists
+    ),
+    row!(
+        "spam.dns_list_seconds",
+        "seconds",
+        "10",
+        "For the answers of DNS lists; those that are late count nothing.",
+        scan.dns_lists.seconds
+    ),
     Setting {
         name: "virus.clamd_address",
         unit: "path or host:port",
