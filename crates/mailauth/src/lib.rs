@@ -5,4 +5,5 @@
 //! sizes of keys and records each have a limit. Nothing here accepts or refuses mail: it says what
 //! it found, and the server decides.
 
+pub mod dkim;
 pub mod dns;

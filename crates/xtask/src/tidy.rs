@@ -130,6 +130,8 @@ fn source(file: &Path, known: &BTreeSet<String>, breaches: &mut Vec<String>) -> 
             say(at + 1, format!("more than {COLUMNS_MAX} columns"));
         }
         if PURE.contains(&crate_name) && !is_test {
+            // Keys and signatures need chance; it comes out of the library that makes them.
+            let line = line.replace("aws_lc_rs::rand::", "");
             for word in IMPURE_WORDS.iter().filter(|word| line.contains(**word)) {
                 say(at + 1, format!("{word} in a pure crate"));
             }
