@@ -6,6 +6,7 @@ mod word;
 
 pub use crate::casemap::casemap;
 pub use crate::charset::decode_charset;
+pub use crate::html::text as shown_of_html;
 pub use word::decode_header;
 
 use crate::charset::{self, Charset};
@@ -29,7 +30,7 @@ pub fn preview(structure: &Structure, message: &[u8], chars_max: usize) -> Strin
         parts.take(8)
     };
     for part in shown(false).filter(|part| part.media_subtype == "plain") {
-        let text = plain_text(part, message, PREVIEW_PLAIN_OCTETS_MAX);
+        let text = of_part(part, message, PREVIEW_PLAIN_OCTETS_MAX);
         let unquoted = text.lines().filter(|line| !line.starts_with('>'));
         let line = one_line(unquoted.flat_map(str::split_whitespace), chars_max);
         if !line.is_empty() {
@@ -41,7 +42,7 @@ pub fn preview(structure: &Structure, message: &[u8], chars_max: usize) -> Strin
         }
     }
     for part in shown(true) {
-        let source = plain_text(part, message, PREVIEW_HTML_OCTETS_MAX);
+        let source = of_part(part, message, PREVIEW_HTML_OCTETS_MAX);
         let text = html::text(&source, chars_max.saturating_mul(4).max(1));
         let line = one_line(text.split_whitespace(), chars_max);
         if !line.is_empty() {
@@ -95,7 +96,7 @@ pub fn texts(structure: &Structure, message: &[u8], each: &mut dyn FnMut(&str) -
         if !textual || part.kind != PartKind::Leaf {
             continue;
         }
-        let text = plain_text(part, message, usize::MAX);
+        let text = of_part(part, message, usize::MAX);
         let text = if is_html(part) { Cow::Owned(html::text(&text, usize::MAX)) } else { text };
         if !text.is_empty() && !each(&text) {
             return false;
@@ -161,8 +162,10 @@ pub fn decoded_header(bytes: &[u8]) -> String {
     text
 }
 
-/// The content of a text part as Unicode; of a long one, what its first `octets_max` octets hold.
-fn plain_text<'a>(part: &Part, message: &'a [u8], octets_max: usize) -> Cow<'a, str> {
+/// The content of a text part as Unicode, HTML with its tags; of a long one, what its first
+/// `octets_max` octets hold.
+#[must_use]
+pub fn of_part<'a>(part: &Part, message: &'a [u8], octets_max: usize) -> Cow<'a, str> {
     let body = slice(message, part.body.clone());
     let body = match body.get(..octets_max) {
         // Cut behind a line, so as not to cut a character.

@@ -3,3 +3,26 @@
 //!
 //! Invariants: pure; no I/O, clock or log. Counts are asked for and given back by hash, so that
 //! whoever calls decides where they are stored. Work and memory are bounded by limits.
+//!
+//! Three steps: [`tokens`] takes a message apart into what can be learnt, [`score`] judges it by
+//! the counts of the server and of the account, and [`Book::train`] and [`Book::untrain`] write a
+//! lesson into the [`Book`] of either, or take it back. Only a lesson that was written may be taken back, and
+//! with the same tokens: the caller remembers which messages taught, and what.
+
+mod chi;
+mod fold;
+mod header;
+mod html;
+mod page;
+mod score;
+mod sip;
+mod tokens;
+mod train;
+mod url;
+mod words;
+
+pub use page::{Counts, ENTRIES_MAX, PAGES, Page, PageError, place};
+pub use score::{Reason, Verdict, score};
+pub use sip::Key;
+pub use tokens::{Kind, Limits, Token, Tokens, tokens};
+pub use train::{Book, Class, Totals, worthwhile};
