@@ -29,10 +29,21 @@ pub fn letter(given: char) -> Letter {
         _ => {}
     }
     match given {
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-        | '\u{e0000}'..='\u{e0fff}' | '\u{300}'..='\u{36f}' => Letter::Invisible,
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{e0000}'..='\u{e0fff}'
+        | '\u{300}'..='\u{36f}' => Letter::Invisible,
         // Full-width forms of ASCII stand in its order.
         '\u{ff01}'..='\u{ff5e}' => {
             letter(char::from_u32(given as u32 - 0xff01 + 0x21).unwrap_or(' '))
@@ -49,8 +60,12 @@ pub fn letter(given: char) -> Letter {
         }
         '€' | '£' | '¥' => Letter::Word('$'),
         '’' | 'ʼ' => Letter::Word('\''),
-        '\u{2e80}'..='\u{2fdf}' | '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30ff}'
-        | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}'
+        '\u{2e80}'..='\u{2fdf}'
+        | '\u{3005}'..='\u{3007}'
+        | '\u{3040}'..='\u{30ff}'
+        | '\u{3400}'..='\u{9fff}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3ffff}'
         | '\u{e00}'..='\u{eff}' => Letter::Ideograph(given),
         _ if given.is_numeric() => Letter::Word('0'),
         _ if given.is_alphabetic() => Letter::Word(lower(given)),

@@ -84,7 +84,7 @@ fn of_field(name: &'static str, value: &[u8], seen: &mut Seen, gatherer: &mut Ga
         "from" => {
             let value = text::decode_header(value);
             let (shown, address) = author(&value);
-            words::field(shown, [Kind::Name, Kind::Name], gatherer);
+            words::field(shown, Kind::Name, None, gatherer);
             if shown.is_empty() {
                 gatherer.add(Kind::Header, "from without a name");
             }
@@ -106,7 +106,7 @@ fn of_field(name: &'static str, value: &[u8], seen: &mut Seen, gatherer: &mut Ga
         "subject" => seen.subject = subject(value, gatherer),
         "x-mailer" | "user-agent" => {
             let value = text::decode_header(value);
-            words::field(&value, [Kind::Mailer, Kind::Mailer], gatherer);
+            words::field(&value, Kind::Mailer, None, gatherer);
         }
         "message-id" => {
             let (left, domain) = match value.iter().rposition(|b| *b == b'@') {
@@ -117,13 +117,18 @@ fn of_field(name: &'static str, value: &[u8], seen: &mut Seen, gatherer: &mut Ga
             let domain = String::from_utf8_lossy(domain).to_lowercase();
             seen.message_id = domain.trim_matches(['@', '>', ' ', '\t', '\r', '\n']).to_owned();
         }
-        "x-priority" | "x-msmail-priority" | "importance" | "content-class"
-        | "content-transfer-encoding" | "accept-language" | "x-accept-language" => {
+        "x-priority"
+        | "x-msmail-priority"
+        | "importance"
+        | "content-class"
+        | "content-transfer-encoding"
+        | "accept-language"
+        | "x-accept-language" => {
             let value = String::from_utf8_lossy(value).trim().to_lowercase();
             gatherer.add(Kind::Header, &format!("{name} {value}"));
         }
         "organization" | "comments" | "keywords" | "thread-topic" => {
-            words::field(&text::decode_header(value), [Kind::Name, Kind::Name], gatherer);
+            words::field(&text::decode_header(value), Kind::Name, None, gatherer);
         }
         _ => {}
     }
@@ -167,7 +172,7 @@ fn subject(value: &[u8], gatherer: &mut Gatherer<'_>) -> String {
         gatherer.add(Kind::Header, "subject with encoded words");
     }
     let subject = text::decode_header(value);
-    words::field(&subject, [Kind::Subject, Kind::SubjectPair], gatherer);
+    words::field(&subject, Kind::Subject, Some(Kind::SubjectPair), gatherer);
     let letters = subject.chars().filter(|c| c.is_alphabetic()).count();
     let large = subject.chars().filter(|c| c.is_uppercase()).count();
     if letters >= 8 && large * 10 >= letters * 7 {
@@ -202,10 +207,12 @@ fn relations(seen: &Seen, gatherer: &mut Gatherer<'_>) {
             gatherer.add(Kind::Header, "message-id without a domain");
         }
     }
-    if let Some((local, _)) = seen.recipients.first() {
-        if local.len() >= 3 && seen.subject.contains(local.as_str()) {
-            gatherer.add(Kind::Header, "the recipient in subject");
-        }
+    let told = seen
+        .recipients
+        .first()
+        .is_some_and(|(local, _)| local.len() >= 3 && seen.subject.contains(local.as_str()));
+    if told {
+        gatherer.add(Kind::Header, "the recipient in subject");
     }
 }
 

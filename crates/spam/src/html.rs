@@ -98,9 +98,8 @@ fn of_attributes(attributes: &str, links: &mut Links, gatherer: &mut Gatherer<'_
 fn mismatch(anchor: Option<(String, String)>, gatherer: &mut Gatherer<'_>) {
     let Some((to, shown)) = anchor else { return };
     let shown = shown.trim().to_lowercase();
-    let looks = shown.starts_with("http://")
-        || shown.starts_with("https://")
-        || shown.starts_with("www.");
+    let looks =
+        shown.starts_with("http://") || shown.starts_with("https://") || shown.starts_with("www.");
     if looks && registered(host(&shown)) != registered(host(&to.to_lowercase())) {
         gatherer.add(Kind::Html, "a link that says another host");
     }
@@ -118,7 +117,8 @@ fn attribute(attributes: &str, name: &str) -> Option<String> {
     loop {
         let at = from + find(octets.get(from..)?, name.as_bytes())?;
         from = at + name.len();
-        let begins = at == 0 || octets.get(at - 1).is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'-');
+        let begins =
+            at == 0 || octets.get(at - 1).is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'-');
         let value = attributes.get(from..).map(str::trim_start);
         let Some(value) = value.and_then(|value| value.strip_prefix('=')) else { continue };
         if !begins {

@@ -5,9 +5,9 @@
 //! whoever calls decides where they are stored. Work and memory are bounded by limits.
 //!
 //! Three steps: [`tokens`] takes a message apart into what can be learnt, [`score`] judges it by
-//! the counts of the server and of the account, and [`Book::train`] and [`Book::untrain`] write a
-//! lesson into the [`Book`] of either, or take it back. Only a lesson that was written may be taken back, and
-//! with the same tokens: the caller remembers which messages taught, and what.
+//! the books of the server and of the account, [`Book::train`] and [`Book::untrain`] write a
+//! lesson into a book, or take it back. Only a lesson that was written may be taken back, and with
+//! the same tokens: the caller remembers which messages taught, and what.
 
 mod chi;
 mod fold;

@@ -8,11 +8,11 @@ use crate::{Kind, Token, Tokens, Totals, chi};
 /// The estimate for a token that was never seen (Robinson's x).
 const UNKNOWN: f64 = 0.5;
 /// How many messages' worth that estimate weighs (Robinson's s).
-const UNKNOWN_WEIGHT: f64 = 0.45;
+const UNKNOWN_WEIGHT: f64 = 1.0;
 /// How many messages' worth of the account's counts the server's estimate weighs.
 const SERVER_WEIGHT: f64 = 1.0;
 /// Tokens nearer to one half than this say nothing.
-const DEVIATION_MIN: f64 = 0.1;
+const DEVIATION_MIN: f64 = 0.2;
 /// Tokens that a verdict counts, strongest first.
 const TELLING_MAX: usize = 150;
 /// Reasons that a verdict gives.

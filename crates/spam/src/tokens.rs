@@ -1,5 +1,5 @@
-//! A message as the things that can be learnt of it: words, pairs of words near each other
-//! (orthogonal sparse bigrams), and what header, HTML, links and attachments look like.
+//! A message as the things that can be learnt of it: words, pairs of words near each other in the
+//! subject (orthogonal sparse bigrams), and what header, HTML, links and attachments look like.
 //!
 //! Each token counts once in a message. Nothing is a token that the way decides by which a message
 //! came (Received, Return-Path, fields of mailing lists and of other filters, dates), nor the
@@ -30,7 +30,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            tokens_max: 4_000,
+            tokens_max: 2_000,
             text_octets_max: 64 << 10,
             header_octets_max: 32 << 10,
             parts_max: 64,
@@ -44,8 +44,6 @@ impl Default for Limits {
 pub enum Kind {
     /// A word of the body.
     Word,
-    /// Two words of the body, near each other.
-    Pair,
     /// A word of the subject.
     Subject,
     /// Two words of the subject, near each other.
@@ -111,7 +109,8 @@ impl Tokens {
 pub fn tokens(message: &[u8], structure: &Structure, key: &Key, limits: &Limits) -> Tokens {
     let mut gatherer = Gatherer::new(key, limits);
     let Some(first) = structure.parts.first() else { return gatherer.tokens };
-    let end = (first.header.end as usize).min(first.header.start as usize + limits.header_octets_max);
+    let end =
+        (first.header.end as usize).min(first.header.start as usize + limits.header_octets_max);
     let own = header::tokens(
         message.get(first.header.start as usize..end).unwrap_or_default(),
         &mut gatherer,

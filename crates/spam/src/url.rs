@@ -117,7 +117,7 @@ mod tests {
             ("example.co.uk", "example.co.uk"),
             ("www.example.de", "example.de"),
             ("", ""),
-            ("..", ""),
+            ("..", "."),
         ] {
             assert_eq!(registered(host), expected, "{host}");
         }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const SPAM: &[&str] = &["spamassassin-spam"];
 const HAM: &[&str] = &["spamassassin-ham", "usrp-users", "linux-mips", "notmuch", "mairix"];
 const HAM_SAME: &[&str] = &["spamassassin-ham"];
-const THRESHOLDS: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
+const THRESHOLDS: [f64; 5] = [0.5, 0.7, 0.8, 0.9, 0.99];
 
 struct Message {
     path: PathBuf,
@@ -38,7 +38,10 @@ fn main() -> Result<(), String> {
         println!("# {name}");
         let messages = read(folder, ham)?;
         for selective in [false, true] {
-            println!("## {}", if selective { "learning what is worthwhile" } else { "learning all" });
+            println!(
+                "## {}",
+                if selective { "learning what is worthwhile" } else { "learning all" }
+            );
             let mut judged = Vec::new();
             for side in [false, true] {
                 judged.extend(fold(&messages, side, selective));
@@ -107,7 +110,9 @@ fn fold(messages: &[Message], side: bool, selective: bool) -> Vec<Judged<'_>> {
             let verdict = score(&message.tokens, &server, &account);
             let reasons = verdict.reasons.iter().take(8);
             let reasons: Vec<_> = reasons
-                .map(|reason| format!("{:?}:{}={:.2}", reason.kind, reason.text, reason.probability))
+                .map(|reason| {
+                    format!("{:?}:{}={:.2}", reason.kind, reason.text, reason.probability)
+                })
                 .collect();
             let reasons = reasons.join(", ");
             Judged { message, probability: verdict.probability, reasons }
