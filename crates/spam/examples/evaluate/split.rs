@@ -3,6 +3,8 @@
 //! Messages are near when they share one of eight pairs of smallest hashes of their runs of four
 //! words (min-hashing); nearness is carried on, from message to message.
 
+#![allow(clippy::indexing_slicing)] // Indices of the messages themselves.
+
 use mail::mime::{self, Structure};
 use mail::text;
 use spam::Key;
