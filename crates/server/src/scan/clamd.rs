@@ -157,24 +157,25 @@ async fn ask(
     mut to: impl AsyncWrite + Unpin,
     message: &[u8],
 ) -> io::Result<Vec<u8>> {
-    let mut reply = Vec::new();
     let mut from = from.take(REPLY_OCTETS_MAX);
     let answered = async {
+        let mut reply = Vec::new();
         // The `z` of the command: the answer ends with a NUL; clamd closes after it, too.
         while !reply.contains(&0) && from.read_buf(&mut reply).await? > 0 {}
-        io::Result::Ok(())
+        let silent = || io::Error::new(io::ErrorKind::UnexpectedEof, "closed without a word");
+        if reply.is_empty() { Err(silent()) } else { Ok(reply) }
     };
     let written = write(&mut to, message);
     tokio::pin!(answered, written);
-    tokio::select! {
-        read = &mut answered => read?,
-        written = &mut written => {
-            // It may have closed because it has answered: the answer says more than the error.
-            let read = answered.await;
-            written.and(read)?;
-        }
+    let written = tokio::select! {
+        reply = &mut answered => return reply,
+        written = &mut written => written,
+    };
+    match (written, answered.await) {
+        // It may have closed because it has answered: the answer says more than the error.
+        (_, Ok(reply)) => Ok(reply),
+        (Err(error), _) | (Ok(()), Err(error)) => Err(error),
     }
-    Ok(reply)
 }
 
 async fn write(to: &mut (impl AsyncWrite + Unpin), message: &[u8]) -> io::Result<()> {
@@ -212,6 +213,10 @@ fn read(reply: &[u8]) -> Result<Finding, Failure> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::{
+        pin::Pin,
+        task::{Context, Poll},
+    };
 
     #[test]
     fn addresses() {
@@ -267,13 +272,46 @@ mod tests {
         assert_eq!(read(&reply), Ok(Finding::Infected("X".to_owned())));
     }
 
+    /// Takes nothing.
+    struct Closed;
+
+    impl AsyncWrite for Closed {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_after_a_broken_pipe_is_heard() {
+        let (mut ours, theirs) = tokio::io::duplex(64);
+        let asked = ask(theirs, Closed, b"x");
+        let answered = async {
+            tokio::task::yield_now().await;
+            ours.write_all(b"stream: X FOUND\0").await.unwrap();
+        };
+        let (reply, ()) = tokio::join!(asked, answered);
+        assert_eq!(read(&reply.unwrap()), Ok(Finding::Infected("X".to_owned())));
+        let (mut silent, theirs) = tokio::io::duplex(64);
+        silent.shutdown().await.unwrap();
+        assert!(ask(theirs, Closed, b"x").await.is_err());
+    }
+
     #[tokio::test]
     async fn one_that_closes_says_nothing() {
         let (ours, theirs) = tokio::io::duplex(64);
         drop(theirs);
         let (from, to) = tokio::io::split(ours);
-        let reply = ask(from, to, b"x").await.unwrap_or_default();
-        assert!(matches!(read(&reply), Err(Failure::Unclear(_))));
+        assert!(ask(from, to, b"x").await.is_err());
     }
 
     #[tokio::test]
