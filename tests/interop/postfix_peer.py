@@ -158,6 +158,10 @@ class Postfix:
         as_root("postconf", "-c", self.base / "config", *settings)
         self.run("reload")
 
+    def is_empty(self):
+        """Whether nothing waits in its queue."""
+        return not as_root("postqueue", "-c", self.base / "config", "-j").stdout.strip()
+
     def stop(self):
         if self.running:
             self.running = False
