@@ -317,6 +317,27 @@ def test_postfix_reports_whom_palomar_refuses(peers):
     assert recipient["status"] == "5.1.1" and recipient["diagnostic-code"].startswith("smtp; 550 5.1.1")
 
 
+def test_palomar_reports_what_it_delivered(peers):
+    before = peers.count()
+    with smtplib.SMTP("localhost", peers.postfix.port) as smtp:
+        asked = ["NOTIFY=SUCCESS", "ORCPT=rfc822;ana@old.test"]
+        smtp.sendmail(f"carla@{DOMAIN}", [peers.ana.address], letter(1, "told"), ["RET=HDRS", "ENVID=E1"], asked)
+    (stored,) = peers.arrived(before)
+    assert stored.startswith(f"Return-Path: <carla@{DOMAIN}>\r\nReceived: ".encode())
+    is_report = lambda one: b"multipart/report" in one and b"told1@example.org" in one
+    until(lambda: any(map(is_report, peers.postfix.mail())), peers.postfix)
+    (told,) = filter(is_report, peers.postfix.mail())
+    assert told.startswith(b"Return-Path: <>\r\n") and b"by mx.peer.test (Postfix) with ESMTPS" in told
+    _, (whole, recipient), back = report(re.sub(rb"\A(?:Return-Path|X-Original-To|Delivered-To):.*\r\n", b"", told))
+    assert whole["original-envelope-id"] == "E1" and recipient["action"] == "delivered"
+    assert recipient["original-recipient"] == "rfc822; ana@old.test" and recipient["status"] == "2.0.0"
+    assert back.get_content_type() == "text/rfc822-headers"
+    # To herself.
+    peers.send(peers.ana.address, peers.letter(1, "self"), ["RET=HDRS"], ["NOTIFY=SUCCESS"])
+    mail = peers.arrived(before + 1, 2)
+    assert sum(b"multipart/report" in one for one in mail) == 1
+
+
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 def test_swaks(peers, mechanism):
     token = f"swaks-{mechanism.lower()}"

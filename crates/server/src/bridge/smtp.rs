@@ -255,6 +255,9 @@ impl Smtp {
                 Place::Elsewhere => return self.queue(&message, whole).await,
             }
         }
+        if self.tells_success(&message) {
+            return self.queue(&message, whole).await;
+        }
         let octets = whole.len();
         let sender = message.from.path.as_ref().map_or_else(String::new, ToString::to_string);
         let submitted = Submitted {
@@ -271,6 +274,20 @@ impl Smtp {
         );
         let verdict = |outcome: Result<(), Problem>| outcome.map_err(|p| self.verdict(&p));
         outcomes.into_iter().map(verdict).collect()
+    }
+
+    /// Whether a sender is to be told that its mail has arrived (RFC 3461 §5.2.2: whoever offers DSN
+    /// "MUST" tell it): the queue delivers and reports. LMTP's client has the queue.
+    fn tells_success(&self, message: &Message) -> bool {
+        let Some(sender) = &message.from.path else { return false };
+        let success = |notify: &str| Notify::parse(notify).success();
+        let asked = |(to, _): &(RcptTo, Place)| to.notify.as_deref().is_some_and(success);
+        let way_back = match self.kind {
+            Kind::Reception => self.context.outbound.reaches(sender.domain().as_str()),
+            Kind::Submission => true,
+            Kind::Lmtp => false,
+        };
+        way_back && message.recipients.iter().any(asked)
     }
 
     /// Into the queue, for all recipients.
@@ -343,8 +360,9 @@ impl Smtp {
             id,
             now,
         };
-        let relayed = message.recipients.iter().any(|(_, place)| matches!(place, Place::Elsewhere));
-        let fields = if relayed { received.received() } else { received.fields() };
+        let elsewhere = |(_, place): &(RcptTo, Place)| matches!(place, Place::Elsewhere);
+        let queued = message.recipients.iter().any(elsewhere) || self.tells_success(message);
+        let fields = if queued { received.received() } else { received.fields() };
         let mut whole = BytesMut::with_capacity(fields.len() + own.len() + content.len());
         whole.extend_from_slice(fields.as_bytes());
         whole.extend_from_slice(own.as_bytes());
