@@ -39,6 +39,8 @@ use tokio::{
 
 /// When nothing is due the queue is looked at so often all the same.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Octets of a Message-ID that are logged.
+const MESSAGE_ID_OCTETS_MAX: usize = 250;
 /// Octets of content that are kept in memory for messages that are tried at once.
 const FRESH_OCTETS_MAX: usize = 16 << 20;
 
@@ -164,7 +166,8 @@ impl Outbound {
         envelope.octets = content.len() as u64;
         let id = self.queue.put(&envelope, &content).await?;
         let recipients = envelope.recipients.len();
-        tracing::info!(queue = %id, octets = content.len(), recipients, "queued");
+        let message_id = message_id(&content);
+        tracing::info!(queue = %id, message_id, octets = content.len(), recipients, "queued");
         self.enter(Queued::new(id, envelope, Vec::new()), Some(content)).await;
         Ok(id)
     }
@@ -360,6 +363,14 @@ impl Outbound {
         tracing::info!(queue = %id, "dropped");
         Ok(true)
     }
+}
+
+/// The Message-ID, under which others know a message; empty where there is none.
+fn message_id(content: &[u8]) -> String {
+    let found = mail::header::fields(content).find(|field| field.is("Message-ID"));
+    let text = found.map(|field| field.unfolded()).unwrap_or_default();
+    let shown = text.get(..MESSAGE_ID_OCTETS_MAX).unwrap_or(&text);
+    String::from_utf8_lossy(shown).into_owned()
 }
 
 /// Starts the work in the background.
