@@ -31,14 +31,16 @@ GONE = "gone"
 class Server:
     """The shipped binary on a data folder."""
 
-    def __init__(self, data, offset):
+    def __init__(self, data, offset, settings=None):
+        """`settings`: a configuration file."""
         self.data, self.offset = data, offset
+        self.config = ["--config", str(settings)] if settings else []
         self.start()
 
     def start(self):
         started = time.monotonic()
         self.process = subprocess.Popen(
-            [BINARY, "dev", "--data", str(self.data), "--port-offset", str(self.offset), "--json"],
+            [BINARY, "dev", "--data", str(self.data), "--port-offset", str(self.offset), "--json", *self.config],
             stdout=subprocess.PIPE,
             stderr=open(f"{self.data}.log", "ab"),
         )

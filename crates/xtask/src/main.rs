@@ -14,7 +14,9 @@ const HELP: &str = "\
 cargo xtask run  [ARGS]   build the release binary and start a working server in ./data
                           (ARGS go to `palomar dev`, e.g. --data DIR --port-offset 100 --json)
 cargo xtask test [PART…]  set up what tests need and run everything, or of it only:
-                          tidy, unit, interop, crash, fuzz
+                          tidy, unit, interop, crash, fuzz; or, when it is named, kill: the
+                          full kill campaigns (200 of the store, 100 with 5000 messages on
+                          their way from one server to another)
 cargo xtask tidy          check the house rules
 cargo xtask docs          make the tables in docs/ that come from the source
 cargo xtask bench [ARGS]  measure Palomar beside Dovecot and Postfix (see --help)

@@ -9,10 +9,19 @@ use crate::{
 const FUZZ_SECONDS: &str = "15";
 const FUZZ_SECONDS_LONG: &str = "600";
 
-/// Runs the parts named, or all.
+/// Files and settings of the full kill campaigns, which take half an hour.
+const KILL_FILES: &[&str] = &["tests/crash/test_kill.py", "tests/crash/test_queue_kill.py"];
+const KILL_SETTINGS: &[(&str, &str)] = &[
+    ("PALOMAR_KILLS", "200"),
+    ("PALOMAR_QUEUE_KILLS", "100"),
+    ("PALOMAR_QUEUE_MESSAGES", "5000"),
+];
+
+/// Runs the parts named, or all; `kill` only when it is named.
 pub fn run(parts: &[String]) -> Outcome {
     let all = parts.is_empty();
     let wanted = |part: &str| all || parts.iter().any(|named| named == part);
+    let kill = parts.iter().any(|named| named == "kill");
     setup::compiler()?;
     if wanted("tidy") {
         done(cargo().args(["fmt", "--all", "--check"]))?;
@@ -25,15 +34,18 @@ pub fn run(parts: &[String]) -> Outcome {
     if wanted("unit") {
         unit()?;
     }
-    if wanted("interop") || wanted("crash") {
+    if wanted("interop") || wanted("crash") || kill {
         done(cargo().args(["build", "--release", "--package", "server", "--bin", "palomar"]))?;
         setup::node()?;
     }
     if wanted("interop") {
-        pytest("tests/interop")?;
+        pytest(&["tests/interop"], &[])?;
     }
     if wanted("crash") {
-        pytest("tests/crash")?;
+        pytest(&["tests/crash"], &[])?;
+    }
+    if kill {
+        pytest(KILL_FILES, KILL_SETTINGS)?;
     }
     if wanted("fuzz") {
         fuzz(if all { FUZZ_SECONDS } else { FUZZ_SECONDS_LONG })?;
@@ -51,14 +63,19 @@ fn unit() -> Outcome {
     Ok(())
 }
 
-/// The shipped binary from outside.
-fn pytest(folder: &str) -> Outcome {
-    if !root().join(folder).is_dir() {
-        return Err(format!("{folder} is not there"));
+/// The shipped binary from outside; campaigns, which have settings, say what came out.
+fn pytest(files: &[&str], settings: &[(&str, &str)]) -> Outcome {
+    if let Some(missing) = files.iter().find(|file| !root().join(file).exists()) {
+        return Err(format!("{missing} is not there"));
     }
     let mut python = setup::python()?;
     python.env("PALOMAR_BIN", root().join("target/release/palomar"));
-    done(python.args(["-m", "pytest", "-q", "-x", "--durations=5", folder]))
+    python.envs(settings.iter().copied());
+    python.args(["-m", "pytest", "-q", "-x", "--durations=5"]).args(files);
+    if !settings.is_empty() {
+        python.arg("-s");
+    }
+    done(&mut python)
 }
 
 /// Every fuzz target for a while, from the committed corpus.
