@@ -11,11 +11,8 @@ const FUZZ_SECONDS_LONG: &str = "600";
 
 /// Files and settings of the full kill campaigns, which take half an hour.
 const KILL_FILES: &[&str] = &["tests/crash/test_kill.py", "tests/crash/test_queue_kill.py"];
-const KILL_SETTINGS: &[(&str, &str)] = &[
-    ("PALOMAR_KILLS", "200"),
-    ("PALOMAR_QUEUE_KILLS", "100"),
-    ("PALOMAR_QUEUE_MESSAGES", "5000"),
-];
+const KILL_SETTINGS: &[(&str, &str)] =
+    &[("PALOMAR_KILLS", "200"), ("PALOMAR_QUEUE_KILLS", "100"), ("PALOMAR_QUEUE_MESSAGES", "5000")];
 
 /// Runs the parts named, or all; `kill` only when it is named.
 pub fn run(parts: &[String]) -> Outcome {
