@@ -276,8 +276,8 @@ impl Smtp {
         outcomes.into_iter().map(verdict).collect()
     }
 
-    /// Whether a sender is to be told that its mail has arrived (RFC 3461 §5.2.2: whoever offers DSN
-    /// "MUST" tell it): the queue delivers and reports. LMTP's client has the queue.
+    /// Whether a sender is to be told that its mail has arrived, which whoever offers DSN must do
+    /// (RFC 3461 §5.2.2): the queue delivers and reports. LMTP's client has the queue.
     fn tells_success(&self, message: &Message) -> bool {
         let Some(sender) = &message.from.path else { return false };
         let success = |notify: &str| Notify::parse(notify).success();
