@@ -22,7 +22,7 @@ mod url;
 mod words;
 
 pub use page::{Counts, ENTRIES_MAX, PAGES, Page, PageError, place};
-pub use score::{Reason, Verdict, score};
+pub use score::{JUNK_MIN, Reason, Verdict, score};
 pub use sip::Key;
 pub use tokens::{Kind, Limits, Token, Tokens, tokens};
-pub use train::{Book, Class, Totals, worthwhile};
+pub use train::{ALL_MESSAGES, Book, Class, Totals, worthwhile};

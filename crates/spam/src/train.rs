@@ -159,12 +159,16 @@ impl Book {
     }
 }
 
-/// Whether a message that was judged so teaches something: the verdict was wrong, or not sure.
-/// Learning only such messages keeps the counts small and as good.
+/// Messages of each class that teach whatever the verdict: a verdict by less is chance.
+pub const ALL_MESSAGES: u16 = 50;
+
+/// Whether a message that was judged so teaches this book something: the verdict was wrong or not
+/// sure, or the book has little. Learning only such messages keeps counts small, and is measured
+/// to be better than learning all.
 #[must_use]
-pub fn worthwhile(verdict: &Verdict, class: Class) -> bool {
+pub fn worthwhile(verdict: &Verdict, class: Class, book: &Book) -> bool {
     match class {
-        Class::Ham => verdict.probability > 0.01,
-        Class::Spam => verdict.probability < 0.99,
+        Class::Ham => verdict.probability > 0.01 || book.totals.ham < ALL_MESSAGES,
+        Class::Spam => verdict.probability < 0.99 || book.totals.spam < ALL_MESSAGES,
     }
 }

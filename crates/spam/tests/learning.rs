@@ -5,7 +5,9 @@
 
 use mail::mime::{self, Structure};
 use proptest::prelude::*;
-use spam::{Book, Class, Counts, Key, Kind, Limits, Tokens, score, tokens, worthwhile};
+use spam::{
+    ALL_MESSAGES, Book, Class, Counts, Key, Kind, Limits, Tokens, score, tokens, worthwhile,
+};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -112,9 +114,39 @@ fn what_is_learnt_is_judged() {
     let verdict = score(&junk(99), &server, &none);
     assert!(verdict.probability > 0.9, "{verdict:?}");
     assert!(verdict.reasons.iter().any(|reason| reason.text == "pills"));
-    assert!(!worthwhile(&score(&kept(99), &server, &none), Class::Ham));
-    assert!(worthwhile(&verdict, Class::Ham));
     assert!(score(&kept(99), &server, &none).probability < 0.1);
+}
+
+#[test]
+fn what_is_sure_teaches_only_a_book_that_has_little() {
+    let (mut book, none) = (Book::default(), Book::default());
+    let junk = tokens_of("Subject: cheap pills\n\nbuy cheap pills at lowest prices now");
+    let kept = tokens_of("Subject: minutes\n\nthe meeting was adjourned until next friday");
+    for lessons in 0..=ALL_MESSAGES {
+        let verdict = score(&junk, &none, &book);
+        assert_eq!(worthwhile(&verdict, Class::Spam, &book), lessons < ALL_MESSAGES);
+        assert!(worthwhile(&verdict, Class::Ham, &book));
+        book.train(&junk, Class::Spam);
+        book.train(&kept, Class::Ham);
+    }
+    assert!(!worthwhile(&score(&kept, &none, &book), Class::Ham, &book));
+    let unsure = tokens_of("Subject: cheap minutes\n\nbuy the meeting");
+    assert!(worthwhile(&score(&unsure, &none, &book), Class::Spam, &book));
+}
+
+#[test]
+fn a_book_never_grows_beyond_its_bound() {
+    let mut book = Book::default();
+    let octets = |book: &Book| -> usize {
+        (0..=255).map(|number| book.page(number).unwrap().pack().len()).sum()
+    };
+    let letters = |n: usize| n.to_string().bytes().map(|b| char::from(b + 49)).collect::<String>();
+    for lesson in 0..300 {
+        let words: Vec<String> = (0..1_500).map(|n| letters(lesson * 1_500 + n)).collect();
+        book.train(&tokens_of(&format!("Subject: s\n\n{}", words.join(" "))), Class::Spam);
+    }
+    let found = octets(&book);
+    assert!((1_700_000..2_000_000).contains(&found), "{found}");
 }
 
 #[test]

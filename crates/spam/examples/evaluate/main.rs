@@ -1,27 +1,28 @@
 //! How good the classifier is on mail that it has not seen: `PALOMAR_CORPUS=folder cargo run
 //! --release -p spam --example evaluate`.
 //!
-//! The corpus is split by content into two halves, near-duplicates on the same side; each half is
-//! learnt and the other judged. Folders are given a class by name below; those that are absent
-//! are skipped. Prints false positives and spam caught with 95 % intervals (Wilson), the size of
-//! what was learnt, and the time a message takes.
+//! The corpus is split by content into two halves, near-duplicates on the same side, in five ways;
+//! each half is learnt and the other judged. Folders are given a class by name below; those that are absent
+//! are skipped. Prints false positives and spam caught of each split, their means with 95 %
+//! intervals (Wilson, for as many messages as one split has), the size of what was learnt, and the time a message takes.
 
 mod split;
 
 use mail::mime::{self, Structure};
-use spam::{Book, Class, Key, Limits, Tokens, score, tokens, worthwhile};
+use spam::{Book, Class, JUNK_MIN, Key, Limits, Tokens, score, tokens, worthwhile};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const SPAM: &[&str] = &["spamassassin-spam"];
 const HAM: &[&str] = &["spamassassin-ham", "usrp-users", "linux-mips", "notmuch", "mairix"];
 const HAM_SAME: &[&str] = &["spamassassin-ham"];
-const THRESHOLDS: [f64; 5] = [0.5, 0.7, 0.8, 0.9, 0.99];
+const THRESHOLDS: [f64; 6] = [0.5, 0.7, 0.75, JUNK_MIN, 0.9, 0.99];
+const SPLITS: u64 = 5;
 
 struct Message {
     path: PathBuf,
     class: Class,
-    side: bool,
+    group: split::Group,
     tokens: Tokens,
 }
 
@@ -42,11 +43,13 @@ fn main() -> Result<(), String> {
                 "## {}",
                 if selective { "learning what is worthwhile" } else { "learning all" }
             );
-            let mut judged = Vec::new();
-            for side in [false, true] {
-                judged.extend(fold(&messages, side, selective));
+            let mut splits = Vec::new();
+            for split in 0..SPLITS {
+                let mut judged = fold(&messages, (split, false), selective);
+                judged.extend(fold(&messages, (split, true), selective));
+                splits.push(judged);
             }
-            report(&judged);
+            report(&splits);
         }
     }
     Ok(())
@@ -64,24 +67,24 @@ fn read(folder: &Path, ham: &[&str]) -> Result<Vec<Message>, String> {
             found.push((entry.path(), class, message));
         }
     }
-    let sides = split::sides(&texts);
+    let groups = split::groups(&texts);
     let key = Key::new([7; 16]);
     let (mut spent, mut octets) = (Duration::ZERO, 0);
     let mut messages: Vec<(u64, Message)> = Vec::new();
-    for ((path, class, message), side) in found.into_iter().zip(sides) {
+    for ((path, class, message), group) in found.into_iter().zip(groups) {
         let begun = Instant::now();
         let structure = Structure::parse(&message, &mime::Limits::default());
         let tokens = tokens(&message, &structure, &key, &Limits::default());
         spent += begun.elapsed();
         octets += message.len();
-        messages.push((split::hash(&message), Message { path, class, side, tokens }));
+        messages.push((split::hash(&message), Message { path, class, group, tokens }));
     }
     // Learnt in an order that has nothing to do with the class.
     messages.sort_by_key(|(order, _)| *order);
     let count = messages.len().max(1);
     println!(
-        "{count} messages, {} on the first side; tokens: {:.0} µs and {} per message of {} octets",
-        messages.iter().filter(|(_, message)| message.side).count(),
+        "{count} messages, {} on the first side of the first split; tokens: {:.0} µs and {} per message of {} octets",
+        messages.iter().filter(|(_, message)| message.group.side(0)).count(),
         spent.as_secs_f64() * 1e6 / count as f64,
         messages.iter().map(|(_, m)| m.tokens.list().len()).sum::<usize>() / count,
         octets / count,
@@ -90,11 +93,13 @@ fn read(folder: &Path, ham: &[&str]) -> Result<Vec<Message>, String> {
 }
 
 /// Learns one side and judges the other.
-fn fold(messages: &[Message], side: bool, selective: bool) -> Vec<Judged<'_>> {
+fn fold(messages: &[Message], (split, side): (u64, bool), selective: bool) -> Vec<Judged<'_>> {
     let (server, mut account) = (Book::default(), Book::default());
     let mut learnt = 0;
-    for message in messages.iter().filter(|message| message.side == side) {
-        if selective && !worthwhile(&score(&message.tokens, &server, &account), message.class) {
+    for message in messages.iter().filter(|message| message.group.side(split) == side) {
+        if selective
+            && !worthwhile(&score(&message.tokens, &server, &account), message.class, &account)
+        {
             continue;
         }
         learnt += 1;
@@ -105,7 +110,7 @@ fn fold(messages: &[Message], side: bool, selective: bool) -> Vec<Judged<'_>> {
     let begun = Instant::now();
     let judged: Vec<_> = messages
         .iter()
-        .filter(|message| message.side != side)
+        .filter(|message| message.group.side(split) != side)
         .map(|message| {
             let verdict = score(&message.tokens, &server, &account);
             let reasons = verdict.reasons.iter().take(8);
@@ -118,42 +123,47 @@ fn fold(messages: &[Message], side: bool, selective: bool) -> Vec<Judged<'_>> {
             Judged { message, probability: verdict.probability, reasons }
         })
         .collect();
-    println!(
-        "learnt {learnt} messages into {octets} octets; judged in {:.0} µs each",
-        begun.elapsed().as_secs_f64() * 1e6 / judged.len().max(1) as f64
-    );
+    if split == 0 {
+        println!(
+            "learnt {learnt} messages into {octets} octets; judged in {:.0} µs each",
+            begun.elapsed().as_secs_f64() * 1e6 / judged.len().max(1) as f64
+        );
+    }
     judged
 }
 
-fn report(judged: &[Judged<'_>]) {
-    let of = |class| judged.iter().filter(move |one| one.message.class == class);
-    let (hams, spams) = (of(Class::Ham).count(), of(Class::Spam).count());
+fn report(splits: &[Vec<Judged<'_>>]) {
     for threshold in THRESHOLDS {
-        let wrong = of(Class::Ham).filter(|one| one.probability >= threshold).count();
-        let caught = of(Class::Spam).filter(|one| one.probability >= threshold).count();
-        println!(
-            "≥ {threshold:<5}: false positives {wrong}/{hams} {}; caught {caught}/{spams} {}",
-            interval(wrong, hams),
-            interval(caught, spams)
-        );
+        let wrong = share(splits, Class::Ham, threshold);
+        let caught = share(splits, Class::Spam, threshold);
+        println!("≥ {threshold:<4}: false positives {wrong}; caught {caught}");
     }
-    if std::env::var_os("VERBOSE").is_some() {
-        for one in judged {
-            let wrong = match one.message.class {
-                Class::Ham => one.probability >= 0.5,
-                Class::Spam => one.probability < 0.9,
-            };
-            if wrong {
-                println!("{:.3} {} {}", one.probability, one.message.path.display(), one.reasons);
-            }
+    let shown = std::env::var_os("VERBOSE").is_some();
+    for one in splits.iter().take(1).flatten().filter(|_| shown) {
+        let junk = one.probability >= JUNK_MIN;
+        if junk != (one.message.class == Class::Spam) {
+            println!("{:.3} {} {}", one.probability, one.message.path.display(), one.reasons);
         }
     }
 }
 
-/// Wilson's 95 % interval of a share, in per cent.
-fn interval(part: usize, whole: usize) -> String {
+/// Messages of a class at or above a threshold: of each split, and the mean with its interval.
+fn share(splits: &[Vec<Judged<'_>>], class: Class, threshold: f64) -> String {
+    let of = |judged: &Vec<Judged<'_>>| {
+        let of_class = judged.iter().filter(|one| one.message.class == class);
+        of_class.filter(|one| one.probability >= threshold).count()
+    };
+    let counts: Vec<usize> = splits.iter().map(of).collect();
+    let whole = splits.first().into_iter().flatten();
+    let whole = whole.filter(|one| one.message.class == class).count();
+    let mean = counts.iter().sum::<usize>() as f64 / counts.len().max(1) as f64;
+    format!("{counts:?}/{whole} {}", interval(mean, whole))
+}
+
+/// A share with Wilson's 95 % interval, in per cent.
+fn interval(part: f64, whole: usize) -> String {
     let (n, z) = (whole.max(1) as f64, 1.96_f64);
-    let share = part as f64 / n;
+    let share = part / n;
     let middle = share + z * z / (2.0 * n);
     let spread = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
     let scale = 100.0 / (1.0 + z * z / n);

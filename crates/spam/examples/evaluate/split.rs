@@ -1,4 +1,4 @@
-//! Two halves of a corpus, fixed by content, with near-duplicates on the same side.
+//! Ways to split a corpus into halves, fixed by content, with near-duplicates on the same side.
 //!
 //! Messages are near when they share one of eight pairs of smallest hashes of their runs of four
 //! words (min-hashing); nearness is carried on, from message to message.
@@ -17,8 +17,19 @@ pub fn hash(octets: &[u8]) -> u64 {
     Key::new([0; 16]).hash(octets)
 }
 
-/// For each message its side.
-pub fn sides(messages: &[Vec<u8>]) -> Vec<bool> {
+/// Near-duplicates, named by the smallest hash of their contents.
+#[derive(Clone, Copy)]
+pub struct Group(u64);
+
+impl Group {
+    /// On which side the group is, in the way of splitting that has this number.
+    pub fn side(self, split: u64) -> bool {
+        hash(&self.0.wrapping_add(split).to_le_bytes()) & 1 == 0
+    }
+}
+
+/// For each message the group of near-duplicates that it is of.
+pub fn groups(messages: &[Vec<u8>]) -> Vec<Group> {
     let mut parents: Vec<usize> = (0..messages.len()).collect();
     let mut known = HashMap::new();
     for (at, message) in messages.iter().enumerate() {
@@ -40,9 +51,8 @@ pub fn sides(messages: &[Vec<u8>]) -> Vec<bool> {
         sizes.values().filter(|size| **size > 1).count(),
         sizes.values().max().unwrap_or(&0)
     );
-    // Bits of the hash of the smallest hash: those of a minimum are not even.
-    let side = |at| smallest.get(&root(&parents, at)).map_or(0, |s: &u64| hash(&s.to_le_bytes()));
-    (0..messages.len()).map(|at| side(at) & 1 == 0).collect()
+    let group = |at| smallest.get(&root(&parents, at)).copied().unwrap_or_default();
+    (0..messages.len()).map(|at| Group(group(at))).collect()
 }
 
 fn root(parents: &[usize], mut at: usize) -> usize {
