@@ -15,8 +15,8 @@ const SERVER_WEIGHT: f64 = 1.0;
 const DEVIATION_MIN: f64 = 0.2;
 /// Tokens that a verdict counts, strongest first.
 const TELLING_MAX: usize = 150;
-/// From this probability on a message is probably junk: measured so that less than one wanted message
-/// in a thousand is taken for junk (docs/decisions/0007-junk-is-learnt.md).
+/// From this probability on a message is probably junk: measured so that less than one wanted
+/// message in a thousand is taken for junk (docs/decisions/0007-junk-is-learnt.md).
 pub const JUNK_MIN: f64 = 0.8;
 /// Reasons that a verdict gives.
 const REASONS_MAX: usize = 12;

@@ -1,10 +1,11 @@
 //! How good the classifier is on mail that it has not seen: `PALOMAR_CORPUS=folder cargo run
 //! --release -p spam --example evaluate`.
 //!
-//! The corpus is split by content into two halves, near-duplicates on the same side, in five ways;
-//! each half is learnt and the other judged. Folders are given a class by name below; those that are absent
-//! are skipped. Prints false positives and spam caught of each split, their means with 95 %
-//! intervals (Wilson, for as many messages as one split has), the size of what was learnt, and the time a message takes.
+//! The corpus is split by content into two halves, near-duplicates on the same side, in five
+//! ways; each half is learnt and the other judged. Folders are given a class by name below; those
+//! that are absent are skipped. Prints false positives and spam caught of each split, their means
+//! with 95 % intervals (Wilson, for as many messages as one split has), the size of what was
+//! learnt, and the time a message takes. With `VERBOSE` set, names what was judged wrongly.
 
 mod split;
 
@@ -83,7 +84,7 @@ fn read(folder: &Path, ham: &[&str]) -> Result<Vec<Message>, String> {
     messages.sort_by_key(|(order, _)| *order);
     let count = messages.len().max(1);
     println!(
-        "{count} messages, {} on the first side of the first split; tokens: {:.0} µs and {} per message of {} octets",
+        "{count} messages, {} on the first side; tokens: {:.0} µs and {} per message of {} octets",
         messages.iter().filter(|(_, message)| message.group.side(0)).count(),
         spent.as_secs_f64() * 1e6 / count as f64,
         messages.iter().map(|(_, m)| m.tokens.list().len()).sum::<usize>() / count,
