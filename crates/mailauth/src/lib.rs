@@ -7,3 +7,5 @@
 
 pub mod dkim;
 pub mod dns;
+pub mod results;
+pub mod spf;
