@@ -4,6 +4,7 @@
 mod entry;
 mod people;
 mod shared;
+mod signing;
 mod tokens;
 
 pub use crate::password::{SCRAM_ITERATIONS, SCRAM_SALT_OCTETS};
@@ -19,6 +20,7 @@ pub use entry::{AccountInfo, Credentials, Password, Proof, Recipient};
 use entry::{Entry, info};
 use mail::{AccountId, Address, Domain};
 pub use people::{CAPABILITY_OCTETS_MAX, HIDDEN_MAX};
+pub use signing::{DOMAIN_KEYS_MAX, DomainKey, KeyState, SELECTOR_OCTETS_MAX};
 use std::{
     collections::BTreeSet,
     sync::{Arc, OnceLock},
@@ -261,7 +263,8 @@ impl Directory {
             if used.iter().any(|(key, _)| key.ends_with(ending.as_bytes())) {
                 return Err(Refused::Cannot.into());
             }
-            let puts = vec![(keys::domain(domain.as_str()), None)];
+            let mut puts = self.without_domain_keys(domain).await?;
+            puts.push((keys::domain(domain.as_str()), None));
             if self.won(head, puts).await? {
                 return Ok(());
             }

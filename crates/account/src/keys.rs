@@ -33,6 +33,7 @@ pub(crate) mod tag {
     pub const SAVED: u8 = b'Z';
     pub const SHARING: u8 = b'a';
     pub const PEER: u8 = b'b';
+    pub const DOMAIN_KEY: u8 = b'c';
 }
 
 /// The longest key with numbers only: a tag, 8 and 4 octets.
@@ -160,6 +161,18 @@ pub(crate) fn progress(number: u64, recipient: u32) -> Key {
 /// Directory: a domain.
 pub(crate) fn domain(name: &str) -> Bytes {
     text(tag::DOMAIN, name)
+}
+/// Directory: a key that a domain's mail is signed with. No domain has a space.
+pub(crate) fn domain_key(domain: &str, selector: &str) -> Bytes {
+    text(tag::DOMAIN_KEY, &format!("{domain} {selector}"))
+}
+/// Directory: all of a domain's: from, to.
+pub(crate) fn domain_keys(domain: &str) -> (Bytes, Bytes) {
+    (text(tag::DOMAIN_KEY, &format!("{domain} ")), text(tag::DOMAIN_KEY, &format!("{domain}!")))
+}
+/// The selector that a whole key of these names.
+pub(crate) fn selector<'a>(key: &'a [u8], domain: &str) -> Option<&'a str> {
+    std::str::from_utf8(key.get(1..)?).ok()?.strip_prefix(domain)?.strip_prefix(' ')
 }
 /// Directory: an address, folded.
 pub(crate) fn address(folded: &str) -> Bytes {

@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     Mark = 13,
     /// An annotation.
     Annotation = 14,
+    /// Of the directory: a domain's secret key.
+    DomainKey = 15,
     /// Of the queue: a message's envelope.
     Queued = 20,
     /// Of the queue: how far a recipient is.

@@ -6,6 +6,7 @@
 //! a request never reaches a log.
 
 pub mod client;
+mod domain;
 pub mod import;
 mod index;
 mod mailboxes;
@@ -16,6 +17,7 @@ mod token;
 
 pub use perform::Admin;
 
+use crate::dns::records::{Checked, Wanted};
 use serde::{Deserialize, Serialize};
 
 /// What can be asked.
@@ -45,6 +47,28 @@ pub enum Request {
         domain: String,
     },
     DomainList,
+    /// The records that a domain needs in DNS.
+    DomainDns {
+        domain: String,
+    },
+    /// Whether they are there.
+    DomainCheck {
+        domain: String,
+    },
+    DkimList {
+        domain: String,
+    },
+    DkimMake {
+        domain: String,
+    },
+    DkimUse {
+        domain: String,
+        selector: String,
+    },
+    DkimRemove {
+        domain: String,
+        selector: String,
+    },
     AccountAdd {
         address: String,
         password: String,
@@ -182,6 +206,9 @@ pub enum Reply {
     Done,
     Status { version: String, connections: u32 },
     Domains(Vec<String>),
+    Records(Vec<Wanted>),
+    Checks(Vec<Checked>),
+    DkimKeys(Vec<DkimKeyRow>),
     Queue { messages: Vec<QueueDetails>, sites: Vec<QueueSite> },
     Accounts(Vec<AccountRow>),
     Account(AccountDetails),
@@ -281,6 +308,18 @@ pub struct QueueSite {
     /// Seconds since 1970 UTC.
     pub closed_until: i64,
     pub why: Option<String>,
+}
+
+/// A key of a domain.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct DkimKeyRow {
+    pub selector: String,
+    pub algorithm: String,
+    pub state: String,
+    /// Seconds since 1970 UTC.
+    pub made: i64,
+    pub since: i64,
 }
 
 /// An alias.

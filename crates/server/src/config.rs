@@ -71,6 +71,8 @@ pub struct Config {
     pub saved_messages_max: u32,
     /// The outbound queue.
     pub outbound: crate::outbound::service::Settings,
+    /// DKIM signatures.
+    pub dkim: crate::signing::Settings,
     /// DNS.
     pub dns: crate::dns::Settings,
     /// Scanners of mail that comes in.

@@ -2,6 +2,7 @@
 
 use crate::{
     admission::Admission, auth::Authenticator, dns::Dns, metrics::Metrics, outbound::Outbound,
+    signing::Signing, tls::Certificates,
 };
 use std::{net::SocketAddr, sync::Arc};
 
@@ -19,6 +20,10 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Mail that goes elsewhere.
     pub outbound: Arc<Outbound>,
+    /// Signatures of what users send.
+    pub signing: Arc<Signing>,
+    /// Certificates, if there are any.
+    pub certificates: Option<Arc<Certificates>>,
     /// What asks DNS, if anything does.
     pub dns: Option<Arc<Dns>>,
 }

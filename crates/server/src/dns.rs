@@ -5,6 +5,7 @@
 //! found out when the server starts and asked without, and the log says so.
 
 mod hosts;
+pub mod records;
 
 pub use hosts::{HostAddresses, MailHosts, Mx, NoHost};
 
@@ -287,6 +288,22 @@ impl Dns {
             _ => None,
         };
         self.lookup(&format!("_{port}._tcp.{host}"), RecordType::TLSA, take).await
+    }
+}
+
+impl Dns {
+    /// SRV records, as zone files have them.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    pub async fn services(&self, name: &str) -> Result<Answer<String>, Fault> {
+        let take = |data: &RData| match data {
+            RData::SRV(srv) => {
+                Some(format!("{} {} {} {}.", srv.priority, srv.weight, srv.port, text(&srv.target)))
+            }
+            _ => None,
+        };
+        self.lookup(name, RecordType::SRV, take).await
     }
 }
 

@@ -31,6 +31,7 @@ pub mod proxy;
 pub mod scan;
 pub mod service;
 pub mod sessions;
+pub mod signing;
 pub mod stack;
 pub mod tls;
 pub mod transport;

@@ -20,6 +20,7 @@ use crate::{
     outbound::{self, Outbound},
     protocol::Protocol,
     sessions::Sessions,
+    signing::Signing,
     stack::Stack,
     tls::{Certificates, Tls, TlsError},
 };
@@ -191,6 +192,7 @@ impl Service {
             handshake_seconds: config.timeouts.handshake_seconds,
             shutdown,
         };
+        let signing = Signing::new(&stack.accounts, dns.clone(), config.dkim);
         let context = Arc::new(Context {
             accounts: stack.accounts,
             host_name: config.host_name.clone(),
@@ -198,6 +200,8 @@ impl Service {
             admission,
             metrics: counters,
             outbound,
+            signing,
+            certificates: certificates.clone(),
             dns,
         });
         let tls = certificates.map(Tls::new).transpose()?;
@@ -213,6 +217,7 @@ impl Service {
         tokio::spawn(socket::serve(socket::bind(data)?, Arc::new(admin), shutdown.clone()));
         tokio::spawn(purge(Arc::clone(&self.context.accounts), shutdown.clone()));
         outbound::service::start(&self.context.outbound, shutdown.clone());
+        tokio::spawn(Arc::clone(&self.context.signing).run(shutdown.clone()));
         let accounts = Arc::clone(&self.context.accounts);
         indexer::start(accounts, self.config.search, shutdown.clone())?;
         if let Some(listener) = metrics {

@@ -107,6 +107,16 @@ impl Certificates {
         stamps(&self.files) != *self.stamp.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Public keys (SubjectPublicKeyInfo) of the certificates in use.
+    #[must_use]
+    pub fn public_keys(&self) -> Vec<Vec<u8>> {
+        let key = |entry: &Entry| {
+            let leaf = ParsedCertificate::try_from(&entry.leaf).ok()?;
+            Some(leaf.subject_public_key_info().to_vec())
+        };
+        self.current().iter().filter_map(key).collect()
+    }
+
     fn current(&self) -> Arc<Vec<Entry>> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -84,9 +84,15 @@ impl Admin {
                     .as_ref()
                     .map_or(0, |server| server.admission.connections()),
             }),
-            Request::DomainAdd { .. } | Request::DomainRemove { .. } | Request::DomainList => {
-                self.domain(request).await
-            }
+            Request::DomainAdd { .. }
+            | Request::DomainRemove { .. }
+            | Request::DomainList
+            | Request::DomainDns { .. }
+            | Request::DomainCheck { .. }
+            | Request::DkimList { .. }
+            | Request::DkimMake { .. }
+            | Request::DkimUse { .. }
+            | Request::DkimRemove { .. } => self.domain(request).await,
             Request::AliasSet { .. } | Request::AliasRemove { .. } | Request::AliasList => {
                 self.alias(request).await
             }
@@ -120,26 +126,6 @@ impl Admin {
             Request::Check => self.check().await,
             Request::IndexDrop { address } => self.index_drop(&address).await,
             Request::IndexStep { address } => self.index_step(&address).await,
-        }
-    }
-
-    async fn domain(&self, request: Request) -> Result<Reply, Failure> {
-        let directory = self.accounts.directory();
-        match request {
-            Request::DomainAdd { domain } => {
-                let name = parse_domain(&domain)?;
-                directory.add_domain(&name).await.map_err(|e| told(e, &domain))?;
-                Ok(Reply::Done)
-            }
-            Request::DomainRemove { domain } => {
-                let name = parse_domain(&domain)?;
-                directory.remove_domain(&name).await.map_err(|e| told(e, &domain))?;
-                Ok(Reply::Done)
-            }
-            _ => {
-                let domains = directory.domains().await.map_err(Failure::ours)?;
-                Ok(Reply::Domains(domains.iter().map(ToString::to_string).collect()))
-            }
         }
     }
 
@@ -339,7 +325,8 @@ pub(super) fn told(error: account::Error, what: &str) -> Failure {
     Failure::refused(format!("{what}: {words}"))
 }
 
-fn parse_domain(text: &str) -> Result<Domain, Failure> {
+/// Reads a domain.
+pub(super) fn parse_domain(text: &str) -> Result<Domain, Failure> {
     Domain::parse(text).ok_or_else(|| Failure::refused(format!("{text}: not a domain name")))
 }
 

@@ -335,10 +335,15 @@ impl Smtp {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let now = i64::try_from(now).unwrap_or(0);
-        let mut own = String::new();
+        let (mut own, mut signatures) = (String::new(), String::new());
         if self.kind == Kind::Submission {
-            self.check_from(content).await?;
+            let author = self.check_from(content).await?;
             own = trace::missing(content, (now, id, &self.shared.host_name));
+            if let Some(author) = author {
+                // What is written by us is signed as well.
+                let signed = [own.as_bytes(), content].concat();
+                signatures = self.context.signing.sign(author.domain(), &signed).await;
+            }
         }
         let told = &message.introduction;
         let lmtp = self.kind == Kind::Lmtp;
@@ -363,15 +368,18 @@ impl Smtp {
         let elsewhere = |(_, place): &(RcptTo, Place)| matches!(place, Place::Elsewhere);
         let queued = message.recipients.iter().any(elsewhere) || self.tells_success(message);
         let fields = if queued { received.received() } else { received.fields() };
-        let mut whole = BytesMut::with_capacity(fields.len() + own.len() + content.len());
+        let octets = fields.len() + signatures.len() + own.len() + content.len();
+        let mut whole = BytesMut::with_capacity(octets);
         whole.extend_from_slice(fields.as_bytes());
+        whole.extend_from_slice(signatures.as_bytes());
         whole.extend_from_slice(own.as_bytes());
         whole.extend_from_slice(content);
         Ok(whole.freeze())
     }
 
-    /// RFC 6409 §6.1, §8.1: who logged in sends as itself; the header is checked as well.
-    async fn check_from(&self, content: &[u8]) -> Result<(), Verdict> {
+    /// RFC 6409 §6.1, §8.1: who logged in sends as itself; the header is checked as well. Gives the
+    /// first author.
+    async fn check_from(&self, content: &[u8]) -> Result<Option<Address>, Verdict> {
         let authors = author::authors(content).map_err(|fault| match fault {
             author::Fault::From => Verdict::BadFrom,
             author::Fault::Sender => Verdict::NoSender,
@@ -381,7 +389,7 @@ impl Smtp {
                 return Err(Verdict::NotYourFrom);
             }
         }
-        Ok(())
+        Ok(authors.into_iter().next())
     }
 }
 

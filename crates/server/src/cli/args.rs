@@ -118,6 +118,48 @@ pub enum DomainCommand {
     },
     /// Show all
     List,
+    /// Show the records that it needs in DNS, as lines of a zone file
+    Dns {
+        /// e.g. example.org
+        domain: String,
+    },
+    /// Show which of them are there
+    Check {
+        /// e.g. example.org
+        domain: String,
+    },
+    /// Keys that its mail is signed with
+    #[command(subcommand)]
+    Dkim(DkimCommand),
+}
+
+/// `domain dkim`
+#[derive(Subcommand)]
+pub enum DkimCommand {
+    /// Show all
+    List {
+        /// e.g. example.org
+        domain: String,
+    },
+    /// Make new ones; they are used once DNS shows them
+    Make {
+        /// e.g. example.org
+        domain: String,
+    },
+    /// Sign with a key now; the one before retires
+    Use {
+        /// e.g. example.org
+        domain: String,
+        /// Its name, e.g. p202611r
+        selector: String,
+    },
+    /// Forget a key
+    Remove {
+        /// e.g. example.org
+        domain: String,
+        /// Its name
+        selector: String,
+    },
 }
 
 /// `account`
@@ -374,6 +416,14 @@ pub fn request(command: Command) -> Result<Request, Stop> {
         Command::Domain(DomainCommand::Add { domain }) => Request::DomainAdd { domain },
         Command::Domain(DomainCommand::Remove { domain }) => Request::DomainRemove { domain },
         Command::Domain(DomainCommand::List) => Request::DomainList,
+        Command::Domain(DomainCommand::Dns { domain }) => Request::DomainDns { domain },
+        Command::Domain(DomainCommand::Check { domain }) => Request::DomainCheck { domain },
+        Command::Domain(DomainCommand::Dkim(command)) => match command {
+            DkimCommand::List { domain } => Request::DkimList { domain },
+            DkimCommand::Make { domain } => Request::DkimMake { domain },
+            DkimCommand::Use { domain, selector } => Request::DkimUse { domain, selector },
+            DkimCommand::Remove { domain, selector } => Request::DkimRemove { domain, selector },
+        },
         Command::Account(command) => account(command)?,
         Command::Alias(AliasCommand::Set { alias, targets }) => {
             Request::AliasSet { alias, targets }

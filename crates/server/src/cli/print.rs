@@ -1,8 +1,9 @@
 //! Replies on standard output: for people, or as one line of JSON.
 
 use crate::{
-    admin::{AccountDetails, CheckReport, QueueDetails, QueueSite, Reply, TokenRow},
+    admin::{AccountDetails, CheckReport, DkimKeyRow, QueueDetails, QueueSite, Reply, TokenRow},
     calendar::{day, short},
+    dns::records::{Checked, State, Wanted},
 };
 
 /// How to print.
@@ -26,6 +27,9 @@ impl Out {
                 println!("Palomar {version}, {connections} connections");
             }
             Reply::Domains(names) => names.iter().for_each(|name| println!("{name}")),
+            Reply::Records(all) => all.iter().for_each(record),
+            Reply::Checks(all) => all.iter().for_each(check),
+            Reply::DkimKeys(rows) => rows.iter().for_each(key),
             Reply::Queue { messages, sites } => queue(messages, sites),
             Reply::Accounts(rows) => {
                 for row in rows {
@@ -85,6 +89,29 @@ fn token(row: &TokenRow) {
     let (name, scopes, made) = (&row.name, row.scopes.join(","), short(row.made));
     let (expires, used) = (time(row.expires), row.used.map_or("never".to_owned(), day));
     println!("{name}  {scopes}  made {made}, expires {expires}, last used {used}");
+}
+
+fn record(wanted: &Wanted) {
+    println!("; {}\n{}", wanted.about, wanted.line());
+}
+
+fn key(row: &DkimKeyRow) {
+    let (made, since) = (day(row.made), day(row.since));
+    let (name, kind, state) = (&row.selector, &row.algorithm, &row.state);
+    println!("{name}  {kind}  {state} since {since}, made {made}");
+}
+
+fn check(checked: &Checked) {
+    let state = match checked.state {
+        State::Ok => "ok     ",
+        State::Other => "other  ",
+        State::Missing => "missing",
+        State::Unknown => "unknown",
+    };
+    println!("{state}  {}", checked.wanted.line());
+    if !checked.why.is_empty() {
+        println!("         {}", shown(&checked.why));
+    }
 }
 
 fn queue(messages: &[QueueDetails], sites: &[QueueSite]) {

@@ -139,9 +139,18 @@ impl World {
         let settings = crate::outbound::service::Settings::default();
         let outbound = crate::outbound::Outbound::open(&accounts, &host_name, (settings, None));
         let outbound = outbound.await.unwrap();
-        let context =
-            Context { accounts, host_name, auth, admission, metrics, outbound, dns: None };
-        let context = Arc::new(context);
+        let signing = crate::signing::Signing::new(&accounts, None, Default::default());
+        let context = Arc::new(Context {
+            accounts,
+            host_name,
+            auth,
+            admission,
+            metrics,
+            outbound,
+            signing,
+            certificates: None,
+            dns: None,
+        });
         let options = Options {
             limits: ::imap::Limits::default(),
             host: "mx.test".to_owned(),

@@ -4,6 +4,21 @@ use super::super::{Setting, read::Read};
 use crate::outbound::Host;
 
 pub(super) const SETTINGS: &[Setting] = &[
+    row!(
+        "dkim.sign",
+        "true or false",
+        "true",
+        "Whether what users send is signed (DKIM) once DNS shows a key of their domain; keys are \
+         made for each domain.",
+        dkim.sign
+    ),
+    row!(
+        "dkim.key_days",
+        "days",
+        "180",
+        "After which a key is followed by another; 0: never.",
+        dkim.key_days
+    ),
     Setting {
         name: "outbound.smart_host",
         unit: "host:port",
