@@ -6,6 +6,8 @@
 //! it found, and the server decides.
 
 pub mod dkim;
+pub mod dmarc;
 pub mod dns;
+pub mod iprev;
 pub mod results;
 pub mod spf;

@@ -7,7 +7,7 @@
 mod parse;
 mod write;
 
-use crate::spf;
+use crate::{dmarc, iprev, spf};
 
 /// Octets of a value that are written; what is longer is cut.
 pub const VALUE_OCTETS_MAX: usize = 320;
@@ -102,6 +102,33 @@ impl Entry {
             name,
             &outcome.domain,
         )
+    }
+
+    /// RFC 9989 §9.1: `header.from`, and of the record that applies `polrec.p` and `polrec.domain`.
+    #[must_use]
+    pub fn dmarc(outcome: &dmarc::Outcome) -> Self {
+        let entry = Self::new("dmarc", outcome.verdict.as_str()).commented(&outcome.reason);
+        let entry = match outcome.author.as_str() {
+            "" => entry,
+            author => entry.with("header", "from", author),
+        };
+        match &outcome.published {
+            Some((domain, record)) => {
+                entry.with("polrec", "p", record.policy.as_str()).with("polrec", "domain", domain)
+            }
+            None => entry,
+        }
+    }
+
+    /// RFC 8601 §2.7.3: the client's address as `policy.iprev`, its name in a comment.
+    #[must_use]
+    pub fn iprev(outcome: &iprev::Outcome) -> Self {
+        let address = outcome.address.to_string();
+        let entry = Self::new("iprev", outcome.verdict.as_str()).with("policy", "iprev", &address);
+        match &outcome.name {
+            Some(name) => entry.commented(name),
+            None => entry,
+        }
     }
 
     /// RFC 8601 §2.7.4: the client logged in, as `login`.
