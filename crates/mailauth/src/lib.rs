@@ -9,5 +9,6 @@ pub mod dkim;
 pub mod dmarc;
 pub mod dns;
 pub mod iprev;
+pub mod report;
 pub mod results;
 pub mod spf;

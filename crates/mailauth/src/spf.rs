@@ -78,7 +78,7 @@ pub enum Verdict {
 }
 
 /// Which of SMTP's two names was checked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum Identity {
     /// RFC 7208 §2.3.
     Helo,

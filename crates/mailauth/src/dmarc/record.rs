@@ -20,7 +20,7 @@ pub enum Policy {
 }
 
 /// How near a domain has to be to that of the author.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Default)]
 pub enum Alignment {
     /// The same organizational domain.
     #[default]
