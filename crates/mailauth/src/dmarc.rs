@@ -151,6 +151,17 @@ pub async fn check<D: Dns>(dns: &D, evidence: &Evidence<'_>) -> Outcome {
     outcome
 }
 
+/// The organizational domain of a name (RFC 9989 §4.10.2), in lower case and A-labels; what is no
+/// domain is its own.
+///
+/// # Errors
+/// [`Failure::Temporary`] if DNS did not answer.
+pub async fn organizational<D: Dns>(dns: &D, domain: &str) -> Result<String, Failure> {
+    let Some(start) = name(domain) else { return Ok(domain.to_owned()) };
+    let walk = Walker::new(dns).walk(&start).await.map_err(|_| Failure::Temporary)?;
+    Ok(walk.organizational().to_owned())
+}
+
 fn why(Unanswered(name): &Unanswered) -> String {
     format!("DNS did not answer for {name}")
 }

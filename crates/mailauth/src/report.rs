@@ -5,9 +5,12 @@
 //! written reads back the same. Compression, mail and storage are the caller's.
 
 pub mod aggregate;
+pub mod destination;
+pub mod tls;
 
-/// Octets of a report that are read, uncompressed. A large provider sends some megabytes.
-pub const REPORT_OCTETS_MAX: usize = 32 << 20;
+/// Octets of an aggregate report that are read, uncompressed. A large provider sends some
+/// megabytes; what is kept of it may take four times as much memory.
+pub const REPORT_OCTETS_MAX: usize = 16 << 20;
 /// Rows of an aggregate report, or failures of a TLS report, that are kept.
 pub const ROWS_MAX: usize = 50_000;
 /// Octets of one value that are kept.

@@ -150,10 +150,14 @@ impl Building {
         match path.as_slice() {
             ["feedback", "record"] => self.record(),
             ["feedback", "record", "auth_results", _] => {
+                // A result of no domain says nothing; kept, it would take more memory than it was sent in.
+                let _ = self.row.dkim.pop_if(|dkim| dkim.domain.is_empty());
+                let _ = self.row.spf.pop_if(|spf| spf.domain.is_empty());
                 self.row.dkim.truncate(LIST_MAX);
                 self.row.spf.truncate(LIST_MAX);
             }
             ["feedback", "record", "row", "policy_evaluated", "reason"] => {
+                let _ = self.row.reasons.pop_if(|reason| reason.kind.is_empty());
                 self.row.reasons.truncate(LIST_MAX);
             }
             ["feedback", "report_metadata", rest @ ..] => self.metadata(rest, content),
