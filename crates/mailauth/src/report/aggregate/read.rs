@@ -150,7 +150,7 @@ impl Building {
         match path.as_slice() {
             ["feedback", "record"] => self.record(),
             ["feedback", "record", "auth_results", _] => {
-                // A result of no domain says nothing; kept, it would take more memory than it was sent in.
+                // A result of no domain says nothing, and would take more memory than it came in.
                 let _ = self.row.dkim.pop_if(|dkim| dkim.domain.is_empty());
                 let _ = self.row.spf.pop_if(|spf| spf.domain.is_empty());
                 self.row.dkim.truncate(LIST_MAX);
