@@ -38,14 +38,19 @@ fn kept(text: &str) -> String {
 }
 
 /// The name of a report's file (RFC 9990 §3.5.2, RFC 8460 §5.1): what must not stand in a file name
-/// becomes a hyphen.
+/// becomes a hyphen. `unique-id = 1*(ALPHA / DIGIT)` is optional, so an identifier with other
+/// characters is left out.
 fn file_name(parts: [&str; 2], range: [u64; 2], id: &str) -> String {
     let safe = |text: &str| -> String {
-        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_@".contains(c);
-        text.chars().take(120).map(|c| if plain(c) { c } else { '-' }).collect()
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        text.chars().take(253).map(|c| if plain(c) { c } else { '-' }).collect()
     };
     let ([sender, domain], [begin, end]) = (parts.map(safe), range);
-    format!("{sender}!{domain}!{begin}!{end}!{}", safe(id))
+    let name = format!("{sender}!{domain}!{begin}!{end}");
+    match (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        true => format!("{name}!{id}"),
+        false => name,
+    }
 }
 
 /// The subject of a report's mail (RFC 9990 §3.5.2, RFC 8460 §5.3), without line ends.

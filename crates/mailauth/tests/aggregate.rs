@@ -185,6 +185,11 @@ fn rows_come_from_what_was_found() {
     let failed = of(&spf::Outcome { verdict: spf::Verdict::Fail, ..spf.clone() });
     let other = Row::of(sender.address, (&failed, Some(&spf)), failed.policy);
     assert_eq!(other.disposition, Disposition::Quarantine);
+    assert_eq!(other.reasons[0].kind, "policy_test_mode");
+    assert_eq!(row.reasons, []);
+    assert_eq!(Row::of(sender.address, (&failed, None), Policy::None).reasons, []);
+    let helo = spf::Outcome { identity: Identity::Helo, ..spf.clone() };
+    assert_eq!(Row::of(sender.address, (&failed, Some(&helo)), Policy::None).spf, []);
     let records = counted([(row.clone(), 1), (other, 1), (row.clone(), 2)]);
     assert_eq!(records.len(), 2);
     assert!(records.contains(&Record { count: 3, row }));

@@ -22,10 +22,11 @@ fn others_have_to_agree() {
     let record = "example.org._report._dmarc.other.example";
     assert_eq!(of(&Zone::default()), Consent::Missing);
     assert_eq!(of(&Zone::default().text(record, "v=DMARC1")), Consent::Given);
-    assert_eq!(
-        of(&Zone::default().text(record, "v=DMARC1; rua=mailto:x@y.example")),
-        Consent::Given
-    );
+    let rua = |uri: &str| Zone::default().text(record, &format!("v=DMARC1; rua={uri}"));
+    let there = mail::Address::parse("x@other.example").unwrap();
+    assert_eq!(of(&rua("mailto:x@Other.example")), Consent::Instead(vec![there]));
+    assert_eq!(of(&rua("mailto:x@y.example")), Consent::Missing, "another host");
+    assert_eq!(of(&rua("mailto:x@other.example,mailto:x@y.example")), Consent::Missing);
     assert_eq!(of(&Zone::default().text(record, "something")), Consent::Missing);
     let all = Zone::default().text("*._report._dmarc.other.example", "v=DMARC1");
     assert_eq!(of(&all), Consent::Missing, "wildcards are the name server's to answer");

@@ -67,9 +67,10 @@ fn the_sample_is_read() {
     assert_eq!(policy.details[2].code.as_deref(), Some("X509_V_ERR_PROXY_PATH_LENGTH_EXCEEDED"));
     assert_eq!(
         report.file_name("mail.sender.example.com", "example.net"),
-        "mail.sender.example.com!example.net!1459468800!1459555199!\
-         5065427c-23d3-47ca-b6e0-946ea0e8c4be"
+        "mail.sender.example.com!example.net!1459468800!1459555199"
     );
+    let named = Report { id: "001".to_owned(), ..report.clone() };
+    assert_eq!(named.file_name("a/b", "c!d"), "a-b!c-d!1459468800!1459555199!001");
     assert_eq!(
         report.subject("a\r\nb: c", "example.net"),
         "Report Domain: example.net Submitter: a  b: c \

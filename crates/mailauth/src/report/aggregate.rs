@@ -180,8 +180,9 @@ impl Published {
 }
 
 impl Row {
-    /// A message from this address, as DMARC and SPF saw it; `done` is what was done with it in the
-    /// end. Signatures, reasons and recipient are for the caller to add.
+    /// A message from this address, as DMARC saw it, and SPF of MAIL FROM (HELO is not reported:
+    /// "only the MAIL FROM identity is used in DMARC"); `done` is what was done with it in the end.
+    /// Signatures, other reasons than `t=y`, and the recipient are for the caller to add.
     #[must_use]
     pub fn of(
         source: IpAddr,
@@ -195,12 +196,15 @@ impl Row {
             Policy::Quarantine => Disposition::Quarantine,
             Policy::Reject => Disposition::Reject,
         };
+        let spf = spf.filter(|spf| spf.identity == Identity::MailFrom);
+        let tested = outcome.policy != outcome.requested && done == outcome.policy;
+        let reason = || Reason { kind: "policy_test_mode".to_owned(), comment: None };
         Self {
             source: source.to_canonical(),
             disposition,
             dkim_aligned: outcome.dkim_aligned,
             spf_aligned: outcome.spf_aligned,
-            reasons: Vec::new(),
+            reasons: (tested && !passed).then(reason).into_iter().collect(),
             header_from: outcome.author.clone(),
             envelope_from: spf.map(|spf| spf.domain.clone()),
             envelope_to: None,

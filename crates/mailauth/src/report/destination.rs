@@ -1,14 +1,16 @@
 //! Whether a report of a domain may go where its record says (RFC 9990 §4): somebody else has to
 //! agree, or anybody could have anybody flooded with reports.
 
-use crate::dmarc::organizational;
+use crate::dmarc::{Record, organizational};
 use crate::dns::{Dns, Failure};
 
 /// What is known of a destination.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Consent {
     /// Reports may go there.
     Given,
+    /// They may go to these addresses of that host instead, as it asks.
+    Instead(Vec<mail::Address>),
     /// Nobody there said so.
     Missing,
     /// DNS did not answer; ask again later.
@@ -55,10 +57,27 @@ pub async fn consent<D: Dns>(dns: &D, domain: &str, host: &str) -> Consent {
         return Consent::Missing;
     }
     match dns.txt(&asked).await {
-        Ok(texts) if texts.iter().any(|text| crate::dmarc::Record::parse(text).is_some()) => {
-            Consent::Given
-        }
-        Ok(_) | Err(Failure::NoSuchName | Failure::NoRecords) => Consent::Missing,
+        Ok(texts) => texts
+            .iter()
+            .find_map(|text| Record::parse(text))
+            .map_or(Consent::Missing, |record| instead(&record, host)),
+        Err(Failure::NoSuchName | Failure::NoRecords) => Consent::Missing,
         Err(Failure::Temporary) => Consent::Unknown,
+    }
+}
+
+/// "If a "rua" tag is thus discovered, replace the corresponding value … the overriding URI MUST
+/// use the same destination host"; with another host there is no report to anybody.
+fn instead(record: &Record, host: &str) -> Consent {
+    if record.aggregate_reports.is_empty() {
+        return Consent::Given;
+    }
+    let addresses: Vec<mail::Address> =
+        record.aggregate_reports.iter().filter_map(|uri| mail_address(uri)).collect();
+    let there = mail::Domain::parse(host);
+    let same = |address: &mail::Address| Some(address.domain()) == there.as_ref();
+    match !addresses.is_empty() && addresses.iter().all(same) {
+        true => Consent::Instead(addresses),
+        false => Consent::Missing,
     }
 }
