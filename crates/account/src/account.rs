@@ -5,7 +5,7 @@
 //! mailboxes waits until nothing is on its way, and lets nothing in until it has landed itself.
 
 use crate::{
-    Error, MailboxInfo, Quota, Refused,
+    Error, MailboxInfo, Quota, Refused, SpecialUse,
     accounts::Shared,
     codec::Writer,
     draft::Draft,
@@ -398,6 +398,13 @@ impl Account {
     pub fn mailbox(&self, name: &MailboxName) -> Option<MailboxInfo> {
         let inner = self.inner();
         let id = *inner.state.names.get(name)?;
+        inner.state.mailboxes.get(&id).map(|mailbox| info(&inner.state, id, mailbox))
+    }
+    /// The mailbox with that special use.
+    #[must_use]
+    pub fn special(&self, wanted: SpecialUse) -> Option<MailboxInfo> {
+        let inner = self.inner();
+        let id = inner.state.special(wanted)?;
         inner.state.mailboxes.get(&id).map(|mailbox| info(&inner.state, id, mailbox))
     }
     /// The message that a Uid names.

@@ -2,7 +2,8 @@
 
 use crate::join;
 use account::{
-    Account, Accounts, Error, MailboxName, NewMessage, Recipient, Refused, once::Transaction,
+    Account, Accounts, Error, MailboxName, NewMessage, Recipient, Refused, SpecialUse,
+    once::Transaction,
 };
 use bytes::Bytes;
 use mail::{AccountId, Address};
@@ -79,9 +80,10 @@ impl Inbound {
         Ok(Route { accounts })
     }
 
-    /// Stores a message in the INBOX of every account of these routes, each once; gives an outcome
-    /// for each route: good only when the message is durable in all its accounts. An account that
-    /// got it when the sender tried before, and heard no good answer, does not get it again.
+    /// Stores a message in the INBOX, or Junk, of every account of these routes, each once; gives
+    /// an outcome for each route: good only when the message is durable in all its accounts. An
+    /// account that got it when the sender tried before, and heard no good answer, does not get it
+    /// again.
     pub async fn deliver(
         &self,
         message: Bytes,
@@ -99,13 +101,14 @@ impl Inbound {
             false => routes.iter().any(|route| route.accounts.len() > 1),
         };
         let transaction = shared.then(|| Transaction::new(submitted.sender, submitted.content));
+        let junk = submitted.junk;
         let stores = ids.iter().map(|id| {
             let store: join::Boxed<'_, _> =
-                Box::pin(self.store(*id, message.clone(), transaction.as_ref()));
+                Box::pin(self.store(*id, message.clone(), (transaction.as_ref(), junk)));
             store
         });
         let stored = match ids.as_slice() {
-            [only] => vec![self.store(*only, message, transaction.as_ref()).await],
+            [only] => vec![self.store(*only, message, (transaction.as_ref(), junk)).await],
             _ => join::all(stores.collect()).await,
         };
         let stored: BTreeMap<AccountId, Result<Arc<Account>, Problem>> =
@@ -135,7 +138,7 @@ impl Inbound {
             ..NewMessage::new(message)
         };
         for id in &route.accounts {
-            self.store(*id, message.clone(), Some(transaction)).await?;
+            self.store(*id, message.clone(), (Some(transaction), false)).await?;
         }
         Ok(())
     }
@@ -144,10 +147,11 @@ impl Inbound {
         &self,
         id: AccountId,
         message: NewMessage,
-        transaction: Option<&Transaction>,
+        (transaction, junk): (Option<&Transaction>, bool),
     ) -> Result<Arc<Account>, Problem> {
         let account = self.accounts.account(id).await?;
-        let inbox = account.mailbox(&MailboxName::inbox());
+        let inbox = if junk { account.special(SpecialUse::Junk) } else { None };
+        let inbox = inbox.or_else(|| account.mailbox(&MailboxName::inbox()));
         let inbox = inbox.ok_or_else(|| Problem::Failed(format!("account {id} has no INBOX")))?;
         match transaction {
             Some(transaction) => account.append_once(inbox.id, message, transaction).await?,
@@ -168,6 +172,8 @@ pub struct Submitted<'a> {
     pub content: &'a [u8],
     /// One answer is given for all recipients (SMTP), not one for each (LMTP).
     pub one_answer: bool,
+    /// It goes to Junk, where an account has that.
+    pub junk: bool,
 }
 
 /// Accounts forget a transaction whose good answer speaks for them: it is not tried again.

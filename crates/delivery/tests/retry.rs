@@ -84,7 +84,8 @@ async fn deliver(
     // What is written on top differs each time.
     let number = TRANSACTIONS.fetch_add(1, Relaxed);
     let whole = [format!("Received: {number}\r\n").as_bytes(), CONTENT].concat();
-    let submitted = Submitted { sender: "x@example.org", content: CONTENT, one_answer };
+    let submitted =
+        Submitted { sender: "x@example.org", content: CONTENT, one_answer, junk: false };
     inbound.deliver(Bytes::from(whole), routes, &submitted).await
 }
 

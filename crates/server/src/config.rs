@@ -71,6 +71,8 @@ pub struct Config {
     pub saved_messages_max: u32,
     /// The outbound queue.
     pub outbound: crate::outbound::service::Settings,
+    /// Checks of mail that comes in.
+    pub inbound: crate::inbound::Settings,
     /// DKIM signatures.
     pub dkim: crate::signing::Settings,
     /// DNS.

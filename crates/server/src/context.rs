@@ -1,8 +1,8 @@
 //! What every connection shares.
 
 use crate::{
-    admission::Admission, auth::Authenticator, dns::Dns, metrics::Metrics, outbound::Outbound,
-    signing::Signing, tls::Certificates,
+    admission::Admission, auth::Authenticator, dns::Dns, inbound::Inspection, metrics::Metrics,
+    outbound::Outbound, signing::Signing, tls::Certificates,
 };
 use std::{net::SocketAddr, sync::Arc};
 
@@ -24,6 +24,8 @@ pub struct Context {
     pub signing: Arc<Signing>,
     /// Certificates, if there are any.
     pub certificates: Option<Arc<Certificates>>,
+    /// What is found out about mail of strangers.
+    pub inspection: Inspection,
     /// What asks DNS, if anything does.
     pub dns: Option<Arc<Dns>>,
 }

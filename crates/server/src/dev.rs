@@ -67,6 +67,7 @@ pub fn config(settings: Config, data: &Path, ports: &Ports) -> Config {
     }
     // What is tried out must not reach the world.
     config.outbound.direct &= !config.dns.servers.is_empty();
+    config.inbound.check_senders &= !config.dns.servers.is_empty();
     config.tls = vec![CertificateFiles {
         certificate: data.join("tls/server.pem"),
         key: data.join("tls/server.key"),

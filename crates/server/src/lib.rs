@@ -18,6 +18,7 @@ pub mod dev;
 pub mod dns;
 pub mod driver;
 pub mod files;
+pub mod inbound;
 pub mod indexer;
 pub mod listener;
 pub mod logs;

@@ -13,6 +13,7 @@ use crate::{
     context::Context,
     dns::Dns,
     driver::{Ended, Shared},
+    inbound::Inspection,
     indexer,
     listener::{Bound, Door, Taken},
     metrics::{self, Metrics},
@@ -192,6 +193,9 @@ impl Service {
             handshake_seconds: config.timeouts.handshake_seconds,
             shutdown,
         };
+        let checks = (config.inbound, config.scan.clone());
+        let inspection = Inspection::new(dns.clone(), &config.host_name, checks);
+        let inspection = inspection.map_err(io::Error::other)?;
         let signing = Signing::new(&stack.accounts, dns.clone(), config.dkim);
         let context = Arc::new(Context {
             accounts: stack.accounts,
@@ -202,6 +206,7 @@ impl Service {
             outbound,
             signing,
             certificates: certificates.clone(),
+            inspection,
             dns,
         });
         let tls = certificates.map(Tls::new).transpose()?;

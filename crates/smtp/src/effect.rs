@@ -103,6 +103,12 @@ pub enum Verdict {
     MailboxFull,
     TooBig,
     Loop,
+    /// The author's domain asks that mail which it did not authenticate be refused.
+    Unauthenticated,
+    /// A scanner or a list says that it is unwanted, or harmful.
+    Unwanted,
+    /// The sender is asked to come again.
+    ComeAgain,
     /// The disk is full or too much is under way.
     NoRoom,
     /// The store failed.
@@ -125,6 +131,9 @@ impl Verdict {
             Self::MailboxFull => reply::MAILBOX_FULL,
             Self::TooBig => reply::TOO_BIG,
             Self::Loop => reply::LOOP,
+            Self::Unauthenticated => reply::UNAUTHENTICATED,
+            Self::Unwanted => reply::UNWANTED,
+            Self::ComeAgain => reply::COME_AGAIN,
             Self::NoRoom => reply::NO_ROOM,
             Self::TryLater => reply::TRY_LATER,
         }

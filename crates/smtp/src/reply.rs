@@ -139,6 +139,12 @@ replies! {
     DATA_LINE_TOO_LONG = 554 "5.6.0" "Message contains a line that is too long";
     /// Too many Received fields.
     LOOP = 554 "5.4.6" "Message is looping";
+    /// DMARC (RFC 9989); with its status for failed authentication.
+    UNAUTHENTICATED = 550 "5.7.26" "Not authenticated, which its domain asks to refuse";
+    /// What is unwanted.
+    UNWANTED = 550 "5.7.1" "The message is refused by policy";
+    /// Greylisted, or a scanner that is required gave no answer.
+    COME_AGAIN = 451 "4.7.1" "Come again in some minutes";
     /// BDAT failed before.
     TRANSACTION_FAILED = 554 "5.5.0" "Transaction failed";
     /// An unknown parameter (RFC 5321 §4.1.1.11).

@@ -7,6 +7,8 @@ use crate::{
     auth,
     bridge::Bridge,
     context::{Context, Peer},
+    inbound::Sender,
+    scan::Action,
 };
 use account::queue::{Content, Envelope, Language, Notify, Return, Target};
 use bytes::{Bytes, BytesMut};
@@ -243,8 +245,8 @@ impl Smtp {
         let count = message.recipients.len();
         let number = self.shared.transactions.fetch_add(1, Ordering::Relaxed);
         let id = format!("{:x}.{number:x}", self.peer.id);
-        let whole = match self.prepare(&message, &id).await {
-            Ok(whole) => whole,
+        let (whole, junk) = match self.prepare(&message, &id).await {
+            Ok(prepared) => prepared,
             Err(verdict) => return vec![Err(verdict); count],
         };
         let mut routes = Vec::with_capacity(count);
@@ -255,7 +257,8 @@ impl Smtp {
                 Place::Elsewhere => return self.queue(&message, whole).await,
             }
         }
-        if self.tells_success(&message) {
+        // Who sends junk is not told that it arrived.
+        if !junk && self.tells_success(&message) {
             return self.queue(&message, whole).await;
         }
         let octets = whole.len();
@@ -264,13 +267,14 @@ impl Smtp {
             sender: &sender,
             content: &message.content,
             one_answer: self.kind != Kind::Lmtp,
+            junk,
         };
         let outcomes = self.shared.inbound.deliver(whole, &routes, &submitted).await;
         let delivered = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         self.context.metrics.delivered(self.protocol(), delivered as u64);
         tracing::info!(
             connection = self.peer.id, protocol = self.protocol(), %id, octets,
-            recipients = count, delivered, "message"
+            recipients = count, delivered, junk, "message"
         );
         let verdict = |outcome: Result<(), Problem>| outcome.map_err(|p| self.verdict(&p));
         outcomes.into_iter().map(verdict).collect()
@@ -327,12 +331,18 @@ impl Smtp {
         }
     }
 
-    /// The message with its trace, if it may be delivered.
-    async fn prepare(&self, message: &Message, id: &str) -> Result<Bytes, Verdict> {
-        let content = &message.content;
-        if trace::is_looping(content) {
+    /// The message with its trace, if it may be delivered, and whether it is junk.
+    async fn prepare(&self, message: &Message, id: &str) -> Result<(Bytes, bool), Verdict> {
+        if trace::is_looping(&message.content) {
             return Err(Verdict::Loop);
         }
+        let stripped = match self.kind {
+            Kind::Reception | Kind::Submission => {
+                self.context.inspection.without_forged(&message.content)
+            }
+            Kind::Lmtp => None,
+        };
+        let content = stripped.as_ref().unwrap_or(&message.content);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let now = i64::try_from(now).unwrap_or(0);
         let (mut own, mut signatures) = (String::new(), String::new());
@@ -367,14 +377,53 @@ impl Smtp {
         };
         let elsewhere = |(_, place): &(RcptTo, Place)| matches!(place, Place::Elsewhere);
         let queued = message.recipients.iter().any(elsewhere) || self.tells_success(message);
-        let fields = if queued { received.received() } else { received.fields() };
-        let octets = fields.len() + signatures.len() + own.len() + content.len();
-        let mut whole = BytesMut::with_capacity(octets);
-        whole.extend_from_slice(fields.as_bytes());
-        whole.extend_from_slice(signatures.as_bytes());
-        whole.extend_from_slice(own.as_bytes());
-        whole.extend_from_slice(content);
-        Ok(whole.freeze())
+        let mut top = received.received();
+        top.push_str(&signatures);
+        top.push_str(&own);
+        let whole = joined(&[top.as_bytes(), content]);
+        let (mut fields, mut junk) = (String::new(), false);
+        if self.kind == Kind::Reception {
+            (fields, junk) = self.inspect(message, content, (id, &whole)).await?;
+        }
+        if !queued || junk {
+            fields.insert_str(0, &trace::return_path(message.from.path.as_ref()));
+        }
+        if fields.is_empty() {
+            return Ok((whole, junk));
+        }
+        Ok((joined(&[fields.as_bytes(), &whole]), junk))
+    }
+
+    /// What is found out about mail of a stranger: fields for its top, and whether it is junk.
+    async fn inspect(
+        &self,
+        message: &Message,
+        content: &[u8],
+        (id, whole): (&str, &Bytes),
+    ) -> Result<(String, bool), Verdict> {
+        let sender = Sender {
+            address: self.peer.address.ip(),
+            hello: &message.introduction.hello,
+            from: message.from.path.clone(),
+            host_name: &self.shared.host_name,
+        };
+        let recipients: Vec<String> =
+            message.recipients.iter().map(|(to, _)| to.path.to_string()).collect();
+        let found = self.context.inspection.inspect(&sender, content, (id, &recipients, whole));
+        let found = found.await;
+        if found.action != Action::Accept {
+            tracing::info!(
+                connection = self.peer.id, %id, action = ?found.action, reasons = ?found.reasons,
+                from = sender.from.as_ref().map(ToString::to_string), "inspected"
+            );
+        }
+        match found.action {
+            Action::Accept => Ok((found.fields, false)),
+            Action::Junk => Ok((found.fields, true)),
+            Action::Greylist | Action::SoftReject => Err(Verdict::ComeAgain),
+            Action::Reject if found.unauthenticated => Err(Verdict::Unauthenticated),
+            Action::Reject => Err(Verdict::Unwanted),
+        }
     }
 
     /// RFC 6409 §6.1, §8.1: who logged in sends as itself; the header is checked as well. Gives the
@@ -391,6 +440,15 @@ impl Smtp {
         }
         Ok(authors.into_iter().next())
     }
+}
+
+fn joined(parts: &[&[u8]]) -> Bytes {
+    let octets = parts.iter().map(|part| part.len()).sum();
+    let mut whole = BytesMut::with_capacity(octets);
+    for part in parts {
+        whole.extend_from_slice(part);
+    }
+    whole.freeze()
 }
 
 /// The language that a message says it is in (RFC 3282), for reports about it.

@@ -2,8 +2,8 @@
 
 use super::LogFormat;
 use crate::{
-    dns::Dnssec, listener::ListenerConfig, protocol::Protocol, proxy::Network, scan::dnslist,
-    tls::CertificateFiles,
+    dns::Dnssec, inbound::Dmarc, listener::ListenerConfig, protocol::Protocol, proxy::Network,
+    scan::dnslist, tls::CertificateFiles,
 };
 use std::{net::SocketAddr, path::PathBuf};
 use toml::Value;
@@ -58,6 +58,17 @@ impl Read for SocketAddr {
     fn read(value: &Value) -> Result<Self, String> {
         let text = text(value)?;
         text.parse().map_err(|_| format!("expected address:port or [address]:port, found {text}"))
+    }
+}
+
+impl Read for Dmarc {
+    fn read(value: &Value) -> Result<Self, String> {
+        match text(value)? {
+            "enforce" => Ok(Self::Enforce),
+            "junk" => Ok(Self::Junk),
+            "mark" => Ok(Self::Mark),
+            other => Err(format!("expected enforce, junk or mark, found {other}")),
+        }
     }
 }
 

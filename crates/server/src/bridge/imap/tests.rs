@@ -149,6 +149,8 @@ impl World {
             outbound,
             signing,
             certificates: None,
+            inspection: crate::inbound::Inspection::new(None, "mx.test", Default::default())
+                .unwrap(),
             dns: None,
         });
         let options = Options {

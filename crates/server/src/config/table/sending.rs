@@ -5,6 +5,29 @@ use crate::outbound::Host;
 
 pub(super) const SETTINGS: &[Setting] = &[
     row!(
+        "inbound.check_senders",
+        "true or false",
+        "true",
+        "Whether senders of mail that comes by port 25 are checked (SPF, DKIM, DMARC) and what was \
+         found is written on top of it. `palomar dev` does so only with `dns.servers`.",
+        inbound.check_senders
+    ),
+    row!(
+        "inbound.dmarc",
+        "word",
+        "\"enforce\"",
+        "What becomes of mail that its author's domain did not send: `enforce`: what the domain \
+         asks for, refused or Junk; `junk`: Junk at most; `mark`: only written down.",
+        inbound.dmarc
+    ),
+    row!(
+        "inbound.check_seconds",
+        "seconds",
+        "20",
+        "For all that DNS is asked about a message; what is not known then decides nothing.",
+        inbound.check_seconds
+    ),
+    row!(
         "dkim.sign",
         "true or false",
         "true",

@@ -1,0 +1,245 @@
+//! What is found out about mail of strangers before it is taken: who sends it (SPF, DKIM, DMARC),
+//! what others say of it (clamd, rspamd, DNS lists), and what follows.
+//!
+//! Invariants: a check that has no answer decides nothing; results of ours that came with the
+//! message are taken out (RFC 8601 §5); what was found stands on top of the message, and why it is
+//! refused or Junk is in the log.
+
+mod authenticity;
+
+use crate::{
+    dns::Dns,
+    scan::{self, Action, Reason, Verdict, clamd::Clamd, dnslist, rspamd::Rspamd},
+};
+pub use authenticity::{Authenticity, Sender};
+use bytes::{Bytes, BytesMut};
+use mail::header;
+use mailauth::results;
+use std::{fmt::Write as _, sync::Arc};
+
+/// Characters of the reasons that are written on top of a message.
+const REASONS_CHARS_MAX: usize = 900;
+
+/// What follows from what DMARC says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Dmarc {
+    /// What the author's domain asks for: mail that it did not send is refused, or Junk.
+    #[default]
+    Enforce,
+    /// It is Junk, also where the domain asks to refuse it.
+    Junk,
+    /// It is only written down.
+    Mark,
+}
+
+/// Settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Settings {
+    /// Whether senders are checked.
+    pub check_senders: bool,
+    /// What follows from what DMARC says.
+    pub dmarc: Dmarc,
+    /// Seconds for all that DNS is asked.
+    pub check_seconds: u32,
+}
+
+/// Checks mail that comes by port 25.
+pub struct Inspection {
+    dns: Option<Arc<Dns>>,
+    host_name: String,
+    settings: Settings,
+    clamd: Option<Clamd>,
+    rspamd: Option<Rspamd>,
+    lists: dnslist::Settings,
+}
+
+/// What was found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Found {
+    /// What is to be done.
+    pub action: Action,
+    /// Why, the heaviest first.
+    pub reasons: Vec<Reason>,
+    /// The domain's DMARC policy refuses it, rather than what it is.
+    pub unauthenticated: bool,
+    /// Fields for the top of the message, with line ends.
+    pub fields: String,
+}
+
+impl Inspection {
+    /// # Errors
+    /// Text of what is wrong with the settings of a scanner.
+    pub fn new(
+        dns: Option<Arc<Dns>>,
+        host_name: &str,
+        (settings, scan): (Settings, scan::Settings),
+    ) -> Result<Self, String> {
+        let rspamd = Rspamd::new(scan.rspamd).map_err(|failure| failure.to_string())?;
+        Ok(Self {
+            dns,
+            host_name: host_name.to_owned(),
+            settings,
+            clamd: Clamd::new(scan.clamd),
+            rspamd,
+            lists: scan.dns_lists,
+        })
+    }
+
+    /// Inspects a message. `message`: as it would be stored, for scanners; `content`: as it came.
+    pub async fn inspect(
+        &self,
+        sender: &Sender<'_>,
+        content: &[u8],
+        (id, recipients, message): (&str, &[String], &Bytes),
+    ) -> Found {
+        let mut authenticity = Authenticity::default();
+        if let Some(dns) = self.dns.as_ref().filter(|_| self.settings.check_senders) {
+            let seconds = self.settings.check_seconds;
+            authenticity = authenticity::check(&**dns, sender, (content, seconds)).await;
+        }
+        let mut verdicts = vec![self.of_dmarc(&authenticity)];
+        let unauthenticated = verdicts.iter().any(|one| one.action == Action::Reject);
+        let from = sender.from.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (clamd, rspamd, lists) = tokio::join!(
+            async {
+                match &self.clamd {
+                    Some(clamd) => Some(clamd.verdict(id, message).await),
+                    None => None,
+                }
+            },
+            async {
+                let rspamd = self.rspamd.as_ref()?;
+                let envelope = scan::rspamd::Envelope {
+                    address: Some(sender.address),
+                    helo: sender.hello,
+                    from: &from,
+                    recipients,
+                    queue_id: id,
+                    host_name: &self.host_name,
+                    ..Default::default()
+                };
+                Some(rspamd.verdict(&envelope, message.clone()).await)
+            },
+            self.listed(sender)
+        );
+        verdicts.extend([clamd, rspamd, lists].into_iter().flatten());
+        let mut fields = String::new();
+        if self.settings.check_senders && self.dns.is_some() {
+            let entries = authenticity.entries();
+            let authserv_id = self.host_name.clone();
+            fields = results::Results { authserv_id, entries }.field();
+        }
+        Self::together(verdicts, unauthenticated, fields)
+    }
+
+    fn of_dmarc(&self, authenticity: &Authenticity) -> Verdict {
+        let asked = authenticity.asked();
+        let action = match (self.settings.dmarc, asked) {
+            (Dmarc::Enforce, action) => action,
+            (Dmarc::Junk, action) => action.min(Action::Junk),
+            (Dmarc::Mark, _) => Action::Accept,
+        };
+        if asked == Action::Accept {
+            return Verdict { reasons: Vec::new(), ..Verdict::noted(action, "", String::new()) };
+        }
+        Verdict::noted(action, "DMARC", authenticity.why())
+    }
+
+    async fn listed(&self, sender: &Sender<'_>) -> Option<Verdict> {
+        let dns = self.dns.as_ref().filter(|_| !self.lists.lists.is_empty())?;
+        let domain = sender.from.as_ref().map(|from| from.domain().to_ascii());
+        let mut subjects = vec![dnslist::Subject::Address(sender.address)];
+        subjects.extend(domain.as_deref().map(dnslist::Subject::Domain));
+        let answers = dnslist::ask(&**dns, &self.lists.lists, &subjects, self.lists.seconds).await;
+        Some(dnslist::verdict(&answers))
+    }
+
+    /// The hardest of all verdicts, with all reasons.
+    fn together(verdicts: Vec<Verdict>, unauthenticated: bool, mut fields: String) -> Found {
+        let action = verdicts.iter().map(|one| one.action).max().unwrap_or(Action::Accept);
+        let mut reasons = Vec::new();
+        for verdict in verdicts {
+            for (name, value) in verdict.fields {
+                let _ = write!(fields, "{name}: {value}\r\n");
+            }
+            reasons.extend(verdict.reasons);
+        }
+        reasons.sort_by(|one, other| other.score.total_cmp(&one.score));
+        if action >= Action::Junk {
+            let why = told(&reasons);
+            let _ = write!(fields, "X-Palomar-Junk: {why}\r\n");
+        }
+        Found { action, reasons, unauthenticated, fields }
+    }
+
+    /// The message without results that claim to be ours.
+    #[must_use]
+    pub fn without_forged(&self, content: &[u8]) -> Option<BytesMut> {
+        let (head, body) = content.split_at(header::header_octets(content));
+        let forged = |field: &header::Field<'_>| {
+            field.is("Authentication-Results") && results::claims(field.value, &self.host_name)
+                || field.is("X-Palomar-Junk")
+        };
+        if !header::fields(head).any(|field| forged(&field)) {
+            return None;
+        }
+        let mut kept = BytesMut::with_capacity(content.len());
+        let mut octets = 0;
+        for field in header::fields(head) {
+            octets += field.raw.len();
+            if !forged(&field) {
+                kept.extend_from_slice(field.raw);
+            }
+        }
+        kept.extend_from_slice(head.get(octets..).unwrap_or_default());
+        kept.extend_from_slice(body);
+        Some(kept)
+    }
+}
+
+/// Reasons in one line of ASCII.
+fn told(reasons: &[Reason]) -> String {
+    let mut out = String::new();
+    for Reason { name, score, text } in reasons {
+        let separator = if out.is_empty() { "" } else { "; " };
+        let score = if *score == 0.0 { String::new() } else { format!(" ({score:.1})") };
+        let text = if text.is_empty() { String::new() } else { format!(": {text}") };
+        let _ = write!(out, "{separator}{name}{score}{text}");
+    }
+    let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    out.chars().map(plain).take(REASONS_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inspection() -> Inspection {
+        let settings = (Settings::default(), scan::Settings::default());
+        Inspection::new(None, "mx.test", settings).unwrap()
+    }
+
+    #[test]
+    fn rfc8601_5_results_that_claim_to_be_ours_are_taken_out() {
+        let one = inspection();
+        let message = b"A: 1\r\nAuthentication-Results: mx.test; spf=pass\r\n\tsmtp.helo=x\r\n\
+                        X-Palomar-Junk: no\r\nAuthentication-Results: other.test; spf=pass\r\n\
+                        \r\nAuthentication-Results: mx.test; none\r\n";
+        let wanted = b"A: 1\r\nAuthentication-Results: other.test; spf=pass\r\n\
+                       \r\nAuthentication-Results: mx.test; none\r\n";
+        assert_eq!(one.without_forged(message).as_deref(), Some(&wanted[..]));
+        assert_eq!(one.without_forged(wanted), None);
+    }
+
+    #[test]
+    fn the_hardest_verdict_counts_and_reasons_are_one_line() {
+        let junk = Verdict {
+            reasons: vec![Reason { name: "B".into(), score: 2.0, text: "x\r\ny: z".into() }],
+            ..Verdict::noted(Action::Junk, "", String::new())
+        };
+        let accept = Verdict::noted(Action::Accept, "A", "fine".into());
+        let found = Inspection::together(vec![accept, junk], false, String::new());
+        assert_eq!(found.action, Action::Junk);
+        assert_eq!(found.fields, "X-Palomar-Junk: B (2.0): x??y: z; A: fine\r\n");
+    }
+}
