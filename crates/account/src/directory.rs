@@ -148,8 +148,21 @@ impl Directory {
         }
         let base = address.local().split_once('+').map(|(base, _)| base);
         let base = base.and_then(|base| Address::new(base, address.domain().clone()));
-        match base {
-            Some(base) => self.entry(&base).await,
+        if let Some(base) = base
+            && let Some(entry) = self.entry(&base).await?
+        {
+            return Ok(Some(entry));
+        }
+        // `*@domain` takes what nobody else has, but no bounces of mail that we sent on.
+        let local = address.local();
+        if local
+            .get(..4)
+            .is_some_and(|tag| ["SRS0", "SRS1"].iter().any(|one| one.eq_ignore_ascii_case(tag)))
+        {
+            return Ok(None);
+        }
+        match Address::new("*", address.domain().clone()) {
+            Some(rest) => self.entry(&rest).await,
             None => Ok(None),
         }
     }

@@ -9,6 +9,7 @@ pub mod join;
 pub mod queue;
 pub mod recipient;
 pub mod report;
+pub mod srs;
 pub mod trace;
 
 pub use recipient::{Inbound, Problem, Route, Submitted};

@@ -1,19 +1,26 @@
 //! Recipients: whose accounts they are, and the message into all of them.
 
 use crate::join;
+use crate::srs::Srs;
 use account::{
     Account, Accounts, Error, MailboxName, NewMessage, Recipient, Refused, SpecialUse,
     once::Transaction,
 };
 use bytes::Bytes;
 use mail::{AccountId, Address};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// Where a recipient's mail goes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Route {
     /// Accounts of ours, each once.
     pub accounts: Vec<AccountId>,
+    /// Addresses elsewhere that it goes on to.
+    pub forwards: Vec<Address>,
 }
 
 /// Why mail is not taken.
@@ -49,13 +56,20 @@ impl From<Error> for Problem {
 #[derive(Clone)]
 pub struct Inbound {
     accounts: Arc<Accounts>,
+    srs: Srs,
 }
 
 impl Inbound {
-    /// For these accounts.
+    /// For these accounts. `secret`: for senders of mail that goes on elsewhere.
     #[must_use]
-    pub const fn new(accounts: Arc<Accounts>) -> Self {
-        Self { accounts }
+    pub fn new(accounts: Arc<Accounts>, secret: &[u8; 32]) -> Self {
+        Self { accounts, srs: Srs::new(secret) }
+    }
+
+    /// What rewrites senders.
+    #[must_use]
+    pub const fn srs(&self) -> &Srs {
+        &self.srs
     }
 
     /// Where mail for an address goes, if there is room for a message of so many octets in each
@@ -64,20 +78,20 @@ impl Inbound {
     /// # Errors
     /// Any [`Problem`].
     pub async fn route(&self, address: &Address, octets: u64) -> Result<Route, Problem> {
-        let accounts = match self.accounts.directory().resolve(address).await? {
-            // Addresses elsewhere that an alias names wait for the outbound queue: an alias that
-            // leads only there is refused, one that leads to both delivers here.
-            Recipient::Local { accounts, .. } if accounts.is_empty() => {
-                return Err(Problem::Elsewhere);
-            }
-            Recipient::Local { accounts, .. } => accounts,
-            Recipient::Unknown => return Err(Problem::NoSuchUser),
+        let found = match self.accounts.directory().resolve(address).await? {
+            Recipient::Local { accounts, elsewhere } => (accounts, elsewhere),
+            // What comes back of mail that went on from here.
+            Recipient::Unknown => match self.srs.reverse(address.local(), today()) {
+                Ok(sender) => (Vec::new(), vec![sender]),
+                Err(_) => return Err(Problem::NoSuchUser),
+            },
             Recipient::Elsewhere => return Err(Problem::Elsewhere),
         };
+        let (accounts, forwards) = found;
         for id in &accounts {
             self.accounts.account(*id).await?.room_for(octets)?;
         }
-        Ok(Route { accounts })
+        Ok(Route { accounts, forwards })
     }
 
     /// Stores a message in the INBOX, or Junk, of every account of these routes, each once; gives
@@ -161,6 +175,13 @@ impl Inbound {
         }
         Ok(account)
     }
+}
+
+/// Days since 1970.
+#[must_use]
+pub fn today() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(now / 86_400).unwrap_or(0)
 }
 
 /// A message as its sender gave it, to know it when it comes again.

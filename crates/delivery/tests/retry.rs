@@ -80,7 +80,7 @@ async fn deliver(
     routes: &[Route],
     one_answer: bool,
 ) -> Vec<Result<(), Problem>> {
-    let inbound = Inbound::new(Arc::clone(accounts));
+    let inbound = Inbound::new(Arc::clone(accounts), &[1; 32]);
     // What is written on top differs each time.
     let number = TRANSACTIONS.fetch_add(1, Relaxed);
     let whole = [format!("Received: {number}\r\n").as_bytes(), CONTENT].concat();
@@ -95,7 +95,7 @@ async fn copies(accounts: &Arc<Accounts>, id: AccountId) -> u32 {
 }
 
 fn routes(ids: &[AccountId]) -> Vec<Route> {
-    ids.iter().map(|id| Route { accounts: vec![*id] }).collect()
+    ids.iter().map(|id| Route { accounts: vec![*id], forwards: Vec::new() }).collect()
 }
 
 /// Gives how often something failed.
@@ -161,8 +161,8 @@ fn an_answer_for_each_recipient_needs_no_mark_but_where_it_speaks_for_several_ac
         let directory = accounts.directory();
         let full = Address::parse("carla@example.test").unwrap();
         directory.set_quota(&full, Some(1), None).await.unwrap();
-        let team = Route { accounts: ids.clone() };
-        let ana = Route { accounts: ids.iter().take(1).copied().collect() };
+        let team = Route { accounts: ids.clone(), forwards: Vec::new() };
+        let ana = Route { accounts: ids.iter().take(1).copied().collect(), forwards: Vec::new() };
         let alone = [ana.clone()];
         for sent in 1..=2 {
             deliver(&accounts, &alone, false).await.remove(0).unwrap();

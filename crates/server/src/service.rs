@@ -117,7 +117,7 @@ pub async fn run(
     let outbound = Outbound::open(
         &parts.stack.accounts,
         &parts.config.host_name,
-        (parts.config.outbound.clone(), dns.clone()),
+        (parts.config.outbound.clone(), dns.clone(), &parts.stack.secret),
     );
     let outbound = outbound.await.map_err(|error| io::Error::other(error.to_string()))?;
     let (service, bound, metrics) = Service::new(parts, (open, outbound, dns))?;

@@ -53,7 +53,7 @@ impl Shared {
             limits,
             host_name: context.host_name.clone(),
             starttls,
-            inbound: Inbound::new(Arc::clone(&context.accounts)),
+            inbound: context.outbound.inbound().clone(),
             memory: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
             transactions: Arc::new(AtomicU64::new(0)),
         }
@@ -257,8 +257,11 @@ impl Smtp {
                 Place::Elsewhere => return self.queue(&message, whole).await,
             }
         }
-        // Who sends junk is not told that it arrived.
-        if !junk && self.tells_success(&message) {
+        // Who sends junk is not told that it arrived, and it goes on to nobody.
+        if junk && routes.iter().any(|route| route.accounts.is_empty()) {
+            return vec![Err(Verdict::Unwanted); count];
+        }
+        if !junk && self.is_queued(&message) {
             return self.queue(&message, whole).await;
         }
         let octets = whole.len();
@@ -278,6 +281,15 @@ impl Smtp {
         );
         let verdict = |outcome: Result<(), Problem>| outcome.map_err(|p| self.verdict(&p));
         outcomes.into_iter().map(verdict).collect()
+    }
+
+    /// Whether the queue sees to a message, also to its recipients here.
+    fn is_queued(&self, message: &Message) -> bool {
+        let goes_on = |(_, place): &(RcptTo, Place)| match place {
+            Place::Elsewhere => true,
+            Place::Here(route) => !route.forwards.is_empty(),
+        };
+        message.recipients.iter().any(goes_on) || self.tells_success(message)
     }
 
     /// Whether a sender is to be told that its mail has arrived, which whoever offers DSN must do
@@ -375,8 +387,7 @@ impl Smtp {
             id,
             now,
         };
-        let elsewhere = |(_, place): &(RcptTo, Place)| matches!(place, Place::Elsewhere);
-        let queued = message.recipients.iter().any(elsewhere) || self.tells_success(message);
+        let queued = self.is_queued(message);
         let mut top = received.received();
         top.push_str(&signatures);
         top.push_str(&own);

@@ -17,12 +17,13 @@ use super::{
 use crate::{clock::SystemClock, dns::Dns};
 use account::{
     Accounts, Clock as _, Error, Recipient,
-    queue::{Envelope, Queue, QueueId, Queued, Settled},
+    queue::{Envelope, Notify as WhenToTell, Queue, QueueId, Queued, Settled, Target},
 };
 use bytes::Bytes;
 use delivery::{
     Inbound,
     queue::{Backoff, Item, Limits, Scheduler, Site},
+    recipient::today,
 };
 use mail::Address;
 use policy::Policies;
@@ -105,7 +106,7 @@ impl Outbound {
     pub async fn open(
         accounts: &Arc<Accounts>,
         host_name: &str,
-        (settings, dns): (Settings, Option<Arc<Dns>>),
+        (settings, dns, secret): (Settings, Option<Arc<Dns>>, &[u8; 32]),
     ) -> Result<Arc<Self>, Error> {
         let queue = Queue::open(accounts).await?;
         let limits = Limits {
@@ -129,7 +130,7 @@ impl Outbound {
         Ok(Arc::new(Self {
             queue,
             accounts: Arc::clone(accounts),
-            inbound: Inbound::new(Arc::clone(accounts)),
+            inbound: Inbound::new(Arc::clone(accounts), secret),
             host_name: host_name.to_owned(),
             settings,
             connection: ConnectionSettings::default(),
@@ -146,6 +147,44 @@ impl Outbound {
 
     fn now() -> i64 {
         SystemClock.now_seconds()
+    }
+
+    /// What takes mail in.
+    #[must_use]
+    pub const fn inbound(&self) -> &Inbound {
+        &self.inbound
+    }
+
+    /// Sends a message on from an address of ours to others, in our name (SRS); what has no sender
+    /// stays without.
+    pub(super) async fn forward(
+        &self,
+        queued: &Queued,
+        (from, to): (&Address, &[Address]),
+        content: Bytes,
+    ) -> Result<(), Error> {
+        let sender = queued.envelope.from.as_ref().map(|sender| {
+            let rewritten = self.inbound.srs().forward(sender, from.domain(), today());
+            rewritten.unwrap_or_else(|| sender.clone())
+        });
+        let target = |address: &Address| Target {
+            address: address.clone(),
+            notify: WhenToTell::default(),
+            original: None,
+        };
+        let envelope = Envelope {
+            from: sender,
+            recipients: to.iter().map(target).collect(),
+            account: None,
+            envelope_id: None,
+            held: false,
+            warned: false,
+            not_before: 0,
+            ..queued.envelope.clone()
+        };
+        let id = self.accept(envelope, content).await?;
+        tracing::info!(queue = %queued.id, alias = %from, forwarded = %id, "sent on");
+        Ok(())
     }
 
     /// Whether there is a way out to a domain.

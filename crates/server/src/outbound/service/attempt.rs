@@ -138,7 +138,17 @@ impl Outbound {
                     // leaving was not written down, is known again.
                     let mark = format!("{} {at}", queued.id);
                     let transaction = Transaction::new(&sender, mark.as_bytes());
-                    self.inbound.deliver_once(message.clone(), &route, &transaction).await
+                    let delivered =
+                        self.inbound.deliver_once(message.clone(), &route, &transaction).await;
+                    match delivered {
+                        // After our own: what is tried again is known there.
+                        Ok(()) if !route.forwards.is_empty() => {
+                            let way = (&target.address, &*route.forwards);
+                            let sent = self.forward(queued, way, content.clone()).await;
+                            sent.map_err(Problem::from)
+                        }
+                        delivered => delivered,
+                    }
                 }
                 Err(problem) => Err(problem),
             };
