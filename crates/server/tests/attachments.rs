@@ -105,7 +105,7 @@ fn circular_pdf() -> Bytes {
 
 #[tokio::test]
 async fn a_document_that_kills_its_reader_harms_no_other() {
-    let readers = readers(AttachmentLimits { seconds_max: 2, children_max: 1, ..limits() });
+    let readers = readers(AttachmentLimits { seconds_max: 6, children_max: 1, ..limits() });
     assert!(readers.text(PDF, document("harvest.pdf")).await.is_some());
     assert_eq!(readers.text(PDF, circular_pdf()).await, None);
     assert!(readers.text(PDF, document("harvest.pdf")).await.is_some());
