@@ -3,3 +3,4 @@
 pub mod imap;
 pub mod lines;
 pub mod mail;
+pub mod taker;

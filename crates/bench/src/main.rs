@@ -18,8 +18,8 @@ cargo xtask bench [--rounds N] [--seconds N] [--mailbox N] [--only WORK,…] [--
   --rounds N    turns that each server has at each work (default 3); medians are shown
   --seconds N   length of a turn (default 4)
   --mailbox N   messages of the big mailbox (default 100000)
-  --only WORK   lmtp, smtp, append, fetch, search, change, pop3, idle, latency, disk, connections,
-                growth, build (default: all but build)
+  --only WORK   lmtp, smtp, queue, dead, append, fetch, search, change, pop3, idle, latency, disk,
+                connections, growth, build (default: all but build)
   --keep        keep the servers' data folders
 ";
 

@@ -3,6 +3,7 @@
 pub mod dovecot;
 pub mod palomar;
 pub mod postfix;
+pub mod sink;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,8 @@ pub struct Server {
     pub lmtp: u16,
     /// SMTP port, 0 when it has none.
     pub smtp: u16,
+    /// Submission port with TLS from the start, 0 when it has none.
+    pub submissions: u16,
     /// IMAPS port.
     pub imaps: u16,
     /// POP3S port, 0 when it has none.

@@ -11,6 +11,7 @@ mod growth;
 mod idle;
 mod latency;
 mod pop3;
+mod queue;
 mod search;
 
 use crate::{
@@ -100,6 +101,12 @@ impl Bench<'_> {
         }
         if self.plan.wants("smtp") {
             delivery::smtp(self)?;
+        }
+        if self.plan.wants("queue") {
+            queue::run(self)?;
+        }
+        if self.plan.wants("dead") {
+            queue::dead(self)?;
         }
         if self.plan.wants("disk") {
             delivery::disk(self)?;

@@ -27,14 +27,16 @@ pub fn start(folder: &Path, fsync: bool) -> Result<Server, Error> {
         let _ = child.wait();
     });
     let roots = vec![pid];
-    let server = Server { name: "Dovecot", lmtp, smtp: 0, imaps, pop3s, roots, data, stop };
+    let (name, smtp, submissions) = ("Dovecot", 0, 0);
+    let server = Server { name, lmtp, smtp, submissions, imaps, pop3s, roots, data, stop };
     wait_for(lmtp)?;
     wait_for(imaps)?;
     wait_for(pop3s)?;
     Ok(server)
 }
 
-fn certificate(base: &Path) -> Result<(), Error> {
+/// `key.pem` and `cert.pem`, where there are none yet.
+pub fn certificate(base: &Path) -> Result<(), Error> {
     if base.join("key.pem").exists() {
         return Ok(());
     }

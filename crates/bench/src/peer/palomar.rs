@@ -46,6 +46,7 @@ pub fn start_with(binary: &Path, folder: &Path, settings: &str) -> Result<Server
         name: "Palomar",
         lmtp: port("lmtp"),
         smtp: port("smtp"),
+        submissions: port("submissions"),
         imaps: port("imaps"),
         pop3s: port("pop3s"),
         roots: vec![pid],
