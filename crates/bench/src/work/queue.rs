@@ -7,7 +7,7 @@ use crate::{
     cpu,
     error::Error,
     peer::{ACCOUNTS, Server, palomar, postfix, sink::Sink},
-    table::{Figure, Row},
+    table::{Figure, Row, median},
     text::Writer,
 };
 use std::{
@@ -20,6 +20,8 @@ const CONNECTIONS: usize = 32;
 const OCTETS: usize = 4096;
 /// Messages for the dead domain.
 const DEAD: usize = 100_000;
+/// The store's cache while memory is measured: what the queue needs is asked, not what is cached.
+const CACHE_OCTETS: usize = 32 << 20;
 /// Messages that are measured beside them, one after the other on each of so many connections.
 const MEASURED: usize = 2_000;
 const MEASURED_CONNECTIONS: usize = 4;
@@ -131,23 +133,50 @@ fn latencies(server: &Server, taker: &Taker, writer: &Writer) -> Result<Vec<f64>
     Ok(times)
 }
 
+/// Medians over the rounds of p50 and p99 of these latencies.
+fn percentiles((server, taker): (&Server, &Taker), bench: &Bench<'_>) -> Result<[f64; 2], Error> {
+    let mut found = [Vec::new(), Vec::new()];
+    for _ in 0..bench.plan.rounds {
+        let times = latencies(server, taker, &bench.writer)?;
+        for (percent, found) in [50, 99].into_iter().zip(found.iter_mut()) {
+            found.push(times.get(times.len() * percent / 100).copied().unwrap_or_default());
+        }
+    }
+    eprintln!("  p50 and p99 of each round, ms: {found:.2?}");
+    Ok(found.map(median))
+}
+
+/// Waits, bounded, until a server has done what it does after the answers: the store's cleaning.
+fn settle(server: &Server) {
+    for _ in 0..60 {
+        let before = cpu::seconds(&server.roots);
+        thread::sleep(Duration::from_secs(1));
+        if cpu::seconds(&server.roots) - before < 0.03 {
+            return;
+        }
+    }
+}
+
 /// What waits for a dead domain: memory, and what others feel of it.
 pub fn dead(bench: &mut Bench<'_>) -> Result<(), Error> {
     let (room, taker) = (bench.room("dead")?, Taker::start()?);
     let nobody = crate::peer::free_port()?;
     let settings = format!(
         "[outbound]\nroutes = [\"quick.test=127.0.0.1:{}\", \"dead.test=127.0.0.1:{nobody}\"]\n\
-         retry_seconds_min = 2\nretry_seconds_max = 10\n",
+         retry_seconds_min = 2\nretry_seconds_max = 10\n\
+         [limits]\nstore_cache_octets_max = {CACHE_OCTETS}\n",
         taker.port
     );
     let server = palomar::start_with(&bench.binary, &room, &settings)?;
-    let without = latencies(&server, &taker, &bench.writer)?;
+    let without = percentiles((&server, &taker), bench)?;
     let before = cpu::memory_kilobytes(&server.roots);
     let started = Instant::now();
     let queued = submit(&server, ("x@dead.test", &bench.writer), |number| number < DEAD)?;
     eprintln!("  {queued} messages queued in {:.1} s", started.elapsed().as_secs_f64());
-    let with = latencies(&server, &taker, &bench.writer)?;
+    settle(&server);
+    // Before the next logins, each of which takes some megabytes for its hash and gives them back.
     let after = cpu::memory_kilobytes(&server.roots);
+    let with = percentiles((&server, &taker), bench)?;
     eprintln!("  memory: {before:.0} KB before, {after:.0} KB after");
     bench.row(Row {
         work: format!("memory of the server with {DEAD} messages for a dead domain"),
@@ -158,19 +187,15 @@ pub fn dead(bench: &mut Bench<'_>) -> Result<(), Error> {
         other: Some(Figure { value: before / 1024.0, cpu_ms: 0.0 }),
         goal: "≤ 100 MB",
     });
-    for (name, percent, goal) in [("p50", 50, "≥ 1/2 ×"), ("p99", 99, "≥ 1/2 ×")] {
-        let pick = |times: &[f64]| Figure {
-            value: times.get(times.len() * percent / 100).copied().unwrap_or_default(),
-            cpu_ms: 0.0,
-        };
+    for ((name, with), without) in ["p50", "p99"].into_iter().zip(with).zip(without) {
         bench.row(Row {
             work: format!("submission to another host, beside {DEAD} that wait, {name}"),
             unit: "ms",
             more_is_better: false,
             peer: "empty queue",
-            palomar: pick(&with),
-            other: Some(pick(&without)),
-            goal,
+            palomar: Figure { value: with, cpu_ms: 0.0 },
+            other: Some(Figure { value: without, cpu_ms: 0.0 }),
+            goal: "≥ 1/2 ×",
         });
     }
     Ok(())

@@ -304,6 +304,12 @@ impl Scheduler {
         self.look(site, now);
     }
 
+    /// Whether nobody of a site took the last call: what is added now will wait.
+    #[must_use]
+    pub fn is_failing(&self, site: &str) -> bool {
+        self.lines.get(site).is_some_and(|line| line.failures > 0)
+    }
+
     /// Takes a message out of every line; those in a connection's hands are not found.
     pub fn remove(&mut self, id: QueueId, now: i64) -> Vec<(Arc<str>, Item)> {
         let mut found = Vec::new();

@@ -228,7 +228,10 @@ impl Outbound {
         }
         let now = Self::now();
         let mut state = self.state();
+        // What waits for a host that does not answer needs its content later, if at all.
+        let is_open = sites.keys().any(|site| !state.scheduler.is_failing(site));
         if let Some(content) = content
+            && is_open
             && state.fresh_octets + content.len() <= FRESH_OCTETS_MAX
         {
             state.fresh_octets += content.len();
@@ -343,6 +346,14 @@ impl Outbound {
         if let Some(content) = state.fresh.remove(&id.0) {
             state.fresh_octets -= content.len();
         }
+    }
+
+    /// Frees the memory of all content: a host does not answer, and what goes there will wait. That
+    /// of other messages is read from the store instead, once.
+    fn forget_all(&self) {
+        let mut state = self.state();
+        state.fresh.clear();
+        state.fresh_octets = 0;
     }
 
     /// All messages, in the order in which they came.

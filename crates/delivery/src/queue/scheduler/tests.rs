@@ -92,6 +92,8 @@ fn a_dead_site_is_closed_as_a_whole() {
     let told = all.site("dead.test").unwrap();
     assert_eq!((told.due, told.failures, told.closed_until), (1_000, 1, at));
     assert_eq!(told.why.as_deref(), Some("refused"));
+    assert!(all.is_failing("dead.test"));
+    assert!(!all.is_failing("x.test") && !all.is_failing("unknown.test"));
     assert_eq!(all.wake(at - 1), Some(at));
     assert_eq!(all.call(at - 1), None);
 

@@ -69,8 +69,13 @@ impl Outbound {
             let Some(item) = item else { break };
             let ended = self.attempt(&site, &item, &mut connection).await;
             let unreachable = matches!(ended, Ended::Unreachable(_));
-            if let Ended::Unreachable(why) = &ended {
-                tracing::warn!(%site, why, "no host takes mail");
+            match &ended {
+                Ended::Unreachable(why) => {
+                    tracing::warn!(%site, why, "no host takes mail");
+                    self.forget_all();
+                }
+                Ended::Later(_) => self.forget(item.id),
+                Ended::Done | Ended::Untried => {}
             }
             let again = self.state().scheduler.ended(&site, item, (ended, Self::now()));
             tracing::trace!(%site, ?again, "tried");
