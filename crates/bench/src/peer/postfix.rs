@@ -83,7 +83,8 @@ fn own(base: &Path) -> Result<(), Error> {
 fn master(smtp: u16, submissions: u16) -> String {
     format!(
         "{smtp} inet n - n - - smtpd\n\
-         {submissions} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\npickup unix n - n 60 1 pickup\n\
+         {submissions} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n\
+         pickup unix n - n 60 1 pickup\n\
         cleanup unix n - n - 0 cleanup\n\
          qmgr unix n - n 300 1 qmgr\ntlsmgr unix - - n 1000? 1 tlsmgr\n\
          rewrite unix - - n - - trivial-rewrite\n\
