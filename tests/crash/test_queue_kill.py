@@ -231,6 +231,15 @@ def test_kill_while_mail_flows(tmp_path):
         probe.bind(("127.0.0.1", 0))
         offset = 20_000 + probe.getsockname()[1] % 9_000
     campaign = Campaign(tmp_path, offset)
+    try:
+        run(campaign)
+    finally:
+        campaign.ended = True
+        for one in (campaign.sender, campaign.receiver):
+            one.server.process.kill()
+
+
+def run(campaign):
     campaign.receiver.kill()
     submitters = [Submitter(campaign, number) for number in range(SUBMITTERS)]
     for one in submitters:
