@@ -170,7 +170,9 @@ class Palomar:
 
     def new_account(self, name="u"):
         """An account that no other test knows, with its special-use mailboxes and no mail."""
-        account = Account(f"{name}{secrets.token_hex(6)}@example.test", secrets.token_urlsafe(12))
+        # A letter first: what starts with `-` is an option to the clients.
+        password = "p" + secrets.token_urlsafe(12)
+        account = Account(f"{name}{secrets.token_hex(6)}@example.test", password)
         self.cli("account", "add", account.address, "--password-stdin", stdin=account.password)
         return account
 
