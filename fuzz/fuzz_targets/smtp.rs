@@ -46,7 +46,7 @@ fn play(options: u8, choice: u8, input: &[u8], piece: usize) -> World {
         _ => Kind::Reception,
     };
     let host_name = "mx.example.test".to_owned();
-    let mut session = Session::new(limits, Options { kind, host_name, starttls: options & 8 != 0 });
+    let mut session = Session::new(limits, Options { kind, host_name, starttls: options & 8 != 0, release: None });
     if options & 16 != 0 {
         session.event(secured());
     }

@@ -351,3 +351,17 @@ def test_tls_that_was_there_is_expected_again(net):
         assert server.heard and not [line for line in server.heard if line.upper().startswith((b"MAIL", b"DATA"))]
         server.shutdown()
     assert net.queue()["messages"]
+
+
+def test_required_tls_goes_to_a_host_that_dane_vouches_for(net):
+    """RFC 8689."""
+    from test_queue import parameters
+
+    net.set("""
+        other.test. MX 10 mx.other.test.
+        mx.other.test. A 127.0.0.1
+        _{port}._tcp.mx.other.test. TLSA {good}
+    """)
+    bob = net.inbox(net.receiver, net.bob)
+    assert parameters(net, "REQUIRETLS")[0] == 250
+    arrived(bob)

@@ -194,3 +194,44 @@ def test_without_a_way_out_it_is_refused(palomar, account):
         smtp.login(account.address, account.password)
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             smtp.sendmail(account.address, ["bob@other.test"], letter(1))
+
+
+def parameters(two, *words, to="bob@other.test"):
+    """MAIL with these parameters, by a program that logged in."""
+    with smtplib.SMTP_SSL("localhost", two.sender.ports["submissions"], context=two.sender.tls) as smtp:
+        smtp.login(two.ana.address, two.ana.password)
+        smtp.ehlo()
+        code, said = smtp.mail(two.ana.address, list(words))
+        if code == 250:
+            assert smtp.rcpt(to)[0] == 250
+            code, said = smtp.data(letter(1).replace(b"Carla <carla@example.org>", two.ana.address.encode()))
+        return code, said, smtp.esmtp_features
+
+
+def test_a_message_leaves_later(two):
+    """RFC 4865."""
+    bob = two.inbox(two.receiver, two.bob)
+    began = time.time()
+    code, _, features = parameters(two, "HOLDFOR=3")
+    assert code == 250 and int(features["futurerelease"].split()[0]) > 86_400
+    (waiting,) = two.queue()["messages"]
+    assert began + 2 <= waiting["not_before"] <= time.time() + 3
+    arrived(bob)
+    assert time.time() >= began + 2
+    # Longer than is offered; and one that waits for mailboxes here.
+    far = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began + 400 * 86_400))
+    assert parameters(two, f"HOLDUNTIL={far}")[0] == 501
+    ana = two.inbox(two.sender, two.ana)
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
+    assert parameters(two, f"HOLDUNTIL={soon}", to=two.ana.address)[0] == 250
+    assert two.queue()["messages"]
+    arrived(ana)
+
+
+def test_tls_that_is_required_is_not_just_any(two):
+    """RFC 8689 §4.2.1: a host that nobody vouches for does not do."""
+    ana = two.inbox(two.sender, two.ana)
+    code, _, features = parameters(two, "REQUIRETLS")
+    assert code == 250 and "requiretls" in features
+    body = text(arrived(ana), 1)
+    assert b"Action: failed" in body and b"Status: 5.7" in body

@@ -277,6 +277,8 @@ pub struct QueueDetails {
     /// Seconds since 1970 UTC.
     pub received_at: i64,
     pub expires_at: i64,
+    /// It leaves no sooner; 0: at once.
+    pub not_before: i64,
     pub held: bool,
     pub recipients: Vec<QueueRecipient>,
 }

@@ -63,6 +63,14 @@ pub fn short(seconds: i64) -> String {
     format!("{} {:02}:{:02}", day(seconds), time / 3600, time / 60 % 60)
 }
 
+/// `2026-11-23T08:30:00Z` (RFC 3339)
+#[must_use]
+pub fn rfc3339(seconds: i64) -> String {
+    let time = seconds.rem_euclid(86_400);
+    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+    format!("{}T{hour:02}:{minute:02}:{second:02}Z", day(seconds))
+}
+
 /// Reads the date of an mbox separator: `Sat Jan  3 01:05:34 1996`, with or without seconds, and
 /// with or without a zone of four digits around the year.
 #[must_use]

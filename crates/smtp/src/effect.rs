@@ -40,6 +40,19 @@ pub struct MailFrom {
     pub ret: Option<Ret>,
     /// ENVID, decoded of xtext.
     pub envelope_id: Option<String>,
+    /// REQUIRETLS (RFC 8689): it goes over authenticated TLS or nowhere.
+    pub require_tls: bool,
+    /// HOLDFOR or HOLDUNTIL (RFC 4865).
+    pub hold: Option<Hold>,
+}
+
+/// When a message is to leave (RFC 4865 §5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hold {
+    /// After so many seconds.
+    For(u32),
+    /// At this time, in seconds since 1970.
+    Until(i64),
 }
 
 /// RCPT.
@@ -109,6 +122,8 @@ pub enum Verdict {
     Unwanted,
     /// The sender is asked to come again.
     ComeAgain,
+    /// It would be held for longer than was announced.
+    HoldTooLong,
     /// The disk is full or too much is under way.
     NoRoom,
     /// The store failed.
@@ -134,6 +149,7 @@ impl Verdict {
             Self::Unauthenticated => reply::UNAUTHENTICATED,
             Self::Unwanted => reply::UNWANTED,
             Self::ComeAgain => reply::COME_AGAIN,
+            Self::HoldTooLong => reply::HOLD_TOO_LONG,
             Self::NoRoom => reply::NO_ROOM,
             Self::TryLater => reply::TRY_LATER,
         }

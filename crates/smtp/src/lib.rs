@@ -16,4 +16,4 @@ pub mod session;
 
 pub use effect::{Effect, MailFrom, RcptTo, Verdict};
 pub use limits::Limits;
-pub use session::{Kind, Options, Session};
+pub use session::{Kind, Options, Release, Session};

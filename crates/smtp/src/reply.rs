@@ -147,6 +147,8 @@ replies! {
     COME_AGAIN = 451 "4.7.1" "Come again in some minutes";
     /// BDAT failed before.
     TRANSACTION_FAILED = 554 "5.5.0" "Transaction failed";
+    /// FUTURERELEASE (RFC 4865 §4).
+    HOLD_TOO_LONG = 501 "5.5.4" "Messages are not held for so long";
     /// An unknown parameter (RFC 5321 §4.1.1.11).
     UNKNOWN_PARAMETER = 555 "5.5.4" "Parameter not recognized";
 }

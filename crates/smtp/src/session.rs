@@ -36,6 +36,17 @@ pub struct Options {
     pub host_name: String,
     /// STARTTLS can be had.
     pub starttls: bool,
+    /// What is held for its sender (RFC 4865), of submissions.
+    pub release: Option<Release>,
+}
+
+/// How long messages are held when their sender asks for it (RFC 4865 §3).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Release {
+    /// Seconds at most.
+    pub seconds_max: u32,
+    /// The latest time, as RFC 3339 has it: now and those seconds.
+    pub until: String,
 }
 
 /// The transaction at hand.

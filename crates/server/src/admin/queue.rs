@@ -68,6 +68,7 @@ fn details(queued: &Queued) -> QueueDetails {
         octets: envelope.octets,
         received_at: envelope.received_at,
         expires_at: envelope.expires_at,
+        not_before: envelope.not_before,
         held: envelope.held,
         recipients: envelope.recipients.iter().zip(&queued.progress).map(recipient).collect(),
     }

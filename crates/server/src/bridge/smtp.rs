@@ -15,8 +15,8 @@ use bytes::{Bytes, BytesMut};
 use delivery::{Inbound, Origin, Problem, Received, Route, Submitted, author, report, trace};
 use mail::Address;
 use smtp::{
-    Effect, Kind, Limits, MailFrom, Options, RcptTo, Session, Verdict,
-    effect::{Body, Introduction, Ret},
+    Effect, Kind, Limits, MailFrom, Options, RcptTo, Release, Session, Verdict,
+    effect::{Body, Hold, Introduction, Ret},
 };
 use std::{
     future::pending,
@@ -62,7 +62,12 @@ impl Shared {
     /// A machine and a bridge for a new connection.
     #[must_use]
     pub fn session(&self, context: &Arc<Context>, peer: Peer, kind: Kind) -> (Session, Smtp) {
-        let options = Options { kind, host_name: self.host_name.clone(), starttls: self.starttls };
+        let seconds_max = context.outbound.hold_seconds_max();
+        let until = now().saturating_add(seconds_max.into());
+        let until = crate::calendar::rfc3339(until);
+        let release = (seconds_max > 0).then_some(Release { seconds_max, until });
+        let (host_name, starttls) = (self.host_name.clone(), self.starttls);
+        let options = Options { kind, host_name, starttls, release };
         let bridge = Smtp {
             shared: self.clone(),
             context: Arc::clone(context),
@@ -186,6 +191,10 @@ impl Smtp {
         {
             return Err(Verdict::NotYourAddress);
         }
+        let latest = now().saturating_add(self.context.outbound.hold_seconds_max().into());
+        if matches!(from.hold, Some(Hold::Until(time)) if time > latest) {
+            return Err(Verdict::HoldTooLong);
+        }
         self.message = Some(Box::new(Message { from, ..Message::default() }));
         Ok(())
     }
@@ -289,7 +298,8 @@ impl Smtp {
             Place::Elsewhere => true,
             Place::Here(route) => !route.forwards.is_empty(),
         };
-        message.recipients.iter().any(goes_on) || self.tells_success(message)
+        let waits = message.from.hold.is_some();
+        waits || message.recipients.iter().any(goes_on) || self.tells_success(message)
     }
 
     /// Whether a sender is to be told that its mail has arrived, which whoever offers DSN must do
@@ -329,6 +339,12 @@ impl Smtp {
                 _ => Content::EightBit,
             },
             utf8: !head.is_ascii(),
+            require_tls: message.from.require_tls,
+            not_before: match message.from.hold {
+                Some(Hold::For(seconds)) => now().saturating_add(seconds.into()),
+                Some(Hold::Until(time)) => time,
+                None => 0,
+            },
             language: header_language(head),
             recipients: message.recipients.iter().map(target).collect(),
             ..Envelope::default()
@@ -355,8 +371,7 @@ impl Smtp {
             Kind::Lmtp => None,
         };
         let content = stripped.as_ref().unwrap_or(&message.content);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let now = i64::try_from(now).unwrap_or(0);
+        let now = now();
         let (mut own, mut signatures) = (String::new(), String::new());
         if self.kind == Kind::Submission {
             let author = self.check_from(content).await?;
@@ -451,6 +466,12 @@ impl Smtp {
         }
         Ok(authors.into_iter().next())
     }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(now).unwrap_or(0)
 }
 
 fn joined(parts: &[&[u8]]) -> Bytes {

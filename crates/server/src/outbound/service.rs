@@ -66,6 +66,8 @@ pub struct Settings {
     pub expire_seconds: u32,
     /// Seconds after which its sender hears that it is late.
     pub warn_seconds: u32,
+    /// Seconds that a message is held at most when its sender asks for it (RFC 4865).
+    pub hold_seconds_max: u32,
     /// Connections in all.
     pub connections_max: u32,
     /// Connections to one host.
@@ -201,7 +203,8 @@ impl Outbound {
     pub async fn accept(&self, mut envelope: Envelope, content: Bytes) -> Result<QueueId, Error> {
         let now = Self::now();
         envelope.received_at = now;
-        envelope.expires_at = now + i64::from(self.settings.expire_seconds);
+        let begins = envelope.not_before.max(now);
+        envelope.expires_at = begins + i64::from(self.settings.expire_seconds);
         envelope.octets = content.len() as u64;
         let id = self.queue.put(&envelope, &content).await?;
         let recipients = envelope.recipients.len();
@@ -209,6 +212,18 @@ impl Outbound {
         tracing::info!(queue = %id, message_id, octets = content.len(), recipients, "queued");
         self.enter(Queued::new(id, envelope, Vec::new()), Some(content)).await;
         Ok(id)
+    }
+
+    /// Seconds that a message is held at most for its sender; 0: none is.
+    #[must_use]
+    pub const fn hold_seconds_max(&self) -> u32 {
+        self.settings.hold_seconds_max
+    }
+
+    /// When a message's sender hears that it is late.
+    fn warn_at(&self, envelope: &Envelope) -> i64 {
+        let begins = envelope.received_at.max(envelope.not_before);
+        begins + i64::from(self.settings.warn_seconds)
     }
 
     /// A message is in the queue: it is given to the scheduler.
@@ -237,7 +252,7 @@ impl Outbound {
             state.fresh_octets += content.len();
             state.fresh.insert(id.0, content);
         }
-        let warn_at = envelope.received_at + i64::from(self.settings.warn_seconds);
+        let warn_at = self.warn_at(&envelope);
         let deadline = if envelope.warned { envelope.expires_at } else { warn_at };
         state.deadlines.insert((deadline.min(envelope.expires_at), id.0));
         if !envelope.held {
@@ -333,7 +348,7 @@ impl Outbound {
     /// Nothing is to be told of a message any more.
     fn undated(&self, queued: &Queued) {
         let envelope = &queued.envelope;
-        let warn_at = envelope.received_at + i64::from(self.settings.warn_seconds);
+        let warn_at = self.warn_at(envelope);
         let mut state = self.state();
         for at in [warn_at.min(envelope.expires_at), envelope.expires_at] {
             state.deadlines.remove(&(at, queued.id.0));

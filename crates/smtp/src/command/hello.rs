@@ -45,6 +45,10 @@ fn extensions(session: &mut Session) {
     for word in ["8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN", "ENHANCEDSTATUSCODES"] {
         lines.push(word.into());
     }
+    if session.secure {
+        // RFC 8689 §2: not offered without TLS.
+        lines.push("REQUIRETLS".into());
+    }
     if session.options.starttls && !session.secure {
         lines.push("STARTTLS".into());
     }
@@ -52,6 +56,9 @@ fn extensions(session: &mut Session) {
         let offered = Mechanism::offered(session.exporter.is_some());
         let names: Vec<&str> = offered.iter().map(|mechanism| mechanism.name()).collect();
         lines.push(format!("AUTH {}", names.join(" ")));
+        if let Some(release) = &session.options.release {
+            lines.push(format!("FUTURERELEASE {} {}", release.seconds_max, release.until));
+        }
     }
     let last = lines.len() - 1;
     for (at, line) in lines.iter().enumerate() {

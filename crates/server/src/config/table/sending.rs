@@ -161,6 +161,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         outbound.warn_seconds
     ),
     row!(
+        "outbound.hold_seconds_max",
+        "seconds",
+        "7776000",
+        "That a message is held at most when its sender asks for it (FUTURERELEASE: send later); 0: \
+         not offered.",
+        outbound.hold_seconds_max
+    ),
+    row!(
         "outbound.connections_max",
         "connections",
         "100",

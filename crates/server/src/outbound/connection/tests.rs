@@ -79,7 +79,8 @@ fn server(kind: smtp::Kind, handshake: Option<Handshake>) -> (DuplexStream, Take
     let taken = Taken::default();
     let bridge = World { taken: Arc::clone(&taken), ..World::default() };
     let starttls = handshake.is_some();
-    let options = smtp::Options { kind, host_name: "mx.example.test".to_owned(), starttls };
+    let options =
+        smtp::Options { kind, host_name: "mx.example.test".to_owned(), starttls, release: None };
     let machine = smtp::Session::new(smtp::Limits::default(), options);
     let shared = Shared { timeouts: TIMEOUTS, handshake, octets: Octets::default() };
     let driver = Driver::new(server, (machine, bridge), Arc::new(shared), shutdown);

@@ -220,6 +220,9 @@ fn message(queued: &Queued, open: &[u32]) -> Message {
                 Return::Headers => Ret::Headers,
             }),
             envelope_id: envelope.envelope_id.clone(),
+            // The client takes it from the message, as below.
+            require_tls: envelope.require_tls,
+            hold: None,
         },
         recipients: targets
             .map(|target| RcptTo {
