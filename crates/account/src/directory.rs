@@ -6,6 +6,7 @@ mod people;
 mod shared;
 mod signing;
 mod tokens;
+mod turn;
 
 pub use crate::password::{SCRAM_ITERATIONS, SCRAM_SALT_OCTETS};
 use crate::{
@@ -44,6 +45,7 @@ type Puts = Vec<(Bytes, Option<Bytes>)>;
 pub struct Directory {
     shared: Arc<Shared>,
     seal: OnceLock<Seal>,
+    turn: turn::Turn,
 }
 
 fn damaged(what: &str) -> Error {
@@ -52,7 +54,7 @@ fn damaged(what: &str) -> Error {
 
 impl Directory {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, seal: OnceLock::new() }
+        Self { shared, seal: OnceLock::new(), turn: turn::Turn::default() }
     }
 
     /// Opens the directory's key, or makes it in a new store.
@@ -111,6 +113,7 @@ impl Directory {
             puts,
             ..store::Commit::default()
         };
+        let _turn = self.turn.take().await;
         Ok(self.shared.kv.commit(commit).await?)
     }
 

@@ -125,3 +125,25 @@ fn many_threads_on_one_account() {
     drop((ana, accounts));
     store.close();
 }
+
+#[test]
+fn changes_of_the_directory_that_meet_all_happen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, accounts) = open(folder.path());
+    let workers: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let accounts = Arc::clone(&accounts);
+            thread::spawn(move || {
+                for round in 0..20 {
+                    let domain = mail::Domain::parse(&format!("d{round}.t{thread}.test")).unwrap();
+                    run(accounts.directory().add_domain(&domain)).unwrap();
+                }
+            })
+        })
+        .collect();
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    let domains = run(accounts.directory().domains()).unwrap();
+    assert!(domains.len() >= THREADS as usize * 20, "{}", domains.len());
+    drop(accounts);
+    store.close();
+}

@@ -164,8 +164,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "outbound.hold_seconds_max",
         "seconds",
         "7776000",
-        "That a message is held at most when its sender asks for it (FUTURERELEASE: send later); 0: \
-         not offered.",
+        "That a message is held at most when its sender asks for it (FUTURERELEASE, send later); \
+         0: not offered.",
         outbound.hold_seconds_max
     ),
     row!(
