@@ -69,44 +69,62 @@ impl Daemon {
     }
 }
 
-/// rspamd: with no modules but its own engine, our rules, and its classifier in files.
+/// rspamd: with no modules but its own engine and our rules.
 pub struct Rspamd {
-    pub scan: SocketAddr,
-    pub learn: SocketAddr,
+    pub address: SocketAddr,
     _daemon: Daemon,
 }
 
 impl Rspamd {
+    /// A worker that judges.
     pub async fn start() -> Self {
-        let (scan, learn) = (free_address(), free_address());
+        Self::with(|address, _| {
+            format!("worker {{ type = \"normal\"; bind_socket = \"{address}\"; count = 1; }}")
+        })
+        .await
+    }
+
+    /// A controller, which judges and learns, with a classifier in files. It is alone: two workers
+    /// that make those files at the same time get in each other's way.
+    pub async fn controller() -> Self {
+        Self::with(|address, folder| {
+            format!(
+                r#"
+                worker {{ type = "controller"; bind_socket = "{address}"; count = 1;
+                    password = "hush"; secure_ip = []; }}
+                classifier "bayes" {{ tokenizer {{ name = "osb"; }} backend = "sqlite3";
+                    min_tokens = 1; min_learns = 1;
+                    cache {{ type = "sqlite3"; path = "{folder}/learnt"; }}
+                    statfile {{ symbol = "BAYES_SPAM"; path = "{folder}/spam"; spam = true; }}
+                    statfile {{ symbol = "BAYES_HAM"; path = "{folder}/ham"; spam = false; }} }}
+                "#
+            )
+        })
+        .await
+    }
+
+    async fn with(workers: impl Fn(SocketAddr, &str) -> String) -> Self {
+        let address = free_address();
         let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        let (pid, cache, log, tld) = (path("pid"), path("cache"), path("log"), path("tld"));
-        let (learnt, spam, ham) = (path("learnt"), path("spam"), path("ham"));
-        std::fs::write(&tld, "test\n").unwrap();
+        let path = folder.path().display().to_string();
+        std::fs::write(folder.path().join("tld"), "test\n").unwrap();
         let configuration = format!(
             r#"
-            options {{ pidfile = "{pid}"; cache_file = "{cache}"; url_tld = "{tld}";
+            options {{ pidfile = "{path}/pid"; cache_file = "{path}/cache";
+                url_tld = "{path}/tld";
                 dns {{ nameserver = ["127.0.0.1:9"]; timeout = 0.1s; retransmits = 1; }} }}
-            logging {{ type = "file"; filename = "{log}"; }}
+            logging {{ type = "file"; filename = "{path}/log"; }}
             actions {{ reject = 15; add_header = 6; greylist = 4; }}
-            worker {{ type = "normal"; bind_socket = "{scan}"; count = 1; }}
-            worker {{ type = "controller"; bind_socket = "{learn}"; count = 1;
-                password = "hush"; secure_ip = []; }}
-            classifier "bayes" {{ tokenizer {{ name = "osb"; }} backend = "sqlite3";
-                min_tokens = 1; min_learns = 1; cache {{ type = "sqlite3"; path = "{learnt}"; }}
-                statfile {{ symbol = "BAYES_SPAM"; path = "{spam}"; spam = true; }}
-                statfile {{ symbol = "BAYES_HAM"; path = "{ham}"; spam = false; }} }}
             lua = "{RULES}";
             "#
         );
-        std::fs::write(path("rspamd.conf"), configuration).unwrap();
-        let configuration = path("rspamd.conf");
+        let workers = workers(address, &path);
+        std::fs::write(folder.path().join("rspamd.conf"), configuration + &workers).unwrap();
+        let configuration = format!("{path}/rspamd.conf");
         let words = ["--insecure", "-f", "-c", configuration.as_str()];
         let mut daemon = start(RSPAMD, "rspamd", folder, &words);
-        daemon.listens(scan).await;
-        daemon.listens(learn).await;
-        Self { scan, learn, _daemon: daemon }
+        daemon.listens(address).await;
+        Self { address, _daemon: daemon }
     }
 }
 

@@ -14,8 +14,8 @@ const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EM
 
 fn settings(server: &daemon::Rspamd) -> Settings {
     Settings {
-        url: Some(format!("http://{}", server.scan)),
-        learn_url: Some(format!("http://{}/", server.learn)),
+        url: Some(format!("http://{}", server.address)),
+        learn_url: Some(format!("http://{}/", server.address)),
         password: Some(Secret::new(b"hush".to_vec())),
         seconds: 30,
         message_octets_max: 1 << 20,
@@ -114,7 +114,7 @@ async fn the_envelope_arrives() {
 
 #[tokio::test]
 async fn lessons() {
-    let server = daemon::Rspamd::start().await;
+    let server = daemon::Rspamd::controller().await;
     let rspamd = client(settings(&server));
     let words = |stem: &str| {
         let text: Vec<String> = (0..60).map(|n| format!("{stem}{n}word")).collect();
