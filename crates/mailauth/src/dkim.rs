@@ -5,12 +5,12 @@
 
 mod body;
 pub(crate) mod header;
-mod key;
-mod sign;
+pub(crate) mod key;
+pub(crate) mod sign;
 pub(crate) mod tags;
 #[cfg(test)]
-mod tests;
-mod verify;
+pub(crate) mod tests;
+pub(crate) mod verify;
 
 pub use body::{BodyHash, Canonical};
 pub use key::{Algorithm, NoKey, PublicKey};

@@ -5,6 +5,7 @@
 //! sizes of keys and records each have a limit. Nothing here accepts or refuses mail: it says what
 //! it found, and the server decides.
 
+pub mod arc;
 pub mod dkim;
 pub mod dmarc;
 pub mod dns;

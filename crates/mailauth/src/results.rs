@@ -7,7 +7,7 @@
 mod parse;
 mod write;
 
-use crate::{dmarc, iprev, spf};
+use crate::{arc, dmarc, iprev, spf};
 
 /// Octets of a value that are written; what is longer is cut.
 pub const VALUE_OCTETS_MAX: usize = 320;
@@ -117,6 +117,17 @@ impl Entry {
                 entry.with("polrec", "p", record.policy.as_str()).with("polrec", "domain", domain)
             }
             None => entry,
+        }
+    }
+
+    /// RFC 8617 §4.4: the chain's status; who sealed it last, or why it failed, in a comment.
+    #[must_use]
+    pub fn arc(chain: &arc::Chain) -> Self {
+        let entry = Self::new("arc", chain.status.as_str());
+        match chain.sealers.last() {
+            Some(last) => entry.commented(&format!("i={} {}", last.instance, last.domain)),
+            None if chain.reason.is_empty() => entry,
+            None => entry.commented(chain.reason),
         }
     }
 

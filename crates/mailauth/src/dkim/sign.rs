@@ -216,7 +216,7 @@ impl SigningKey {
 }
 
 /// Names of the fields that are signed, those that are there several times as often.
-fn names(header: &Header<'_>) -> Vec<String> {
+pub(crate) fn names(header: &Header<'_>) -> Vec<String> {
     let mut names = Vec::new();
     for name in OVERSIGNED {
         names.extend(std::iter::repeat_n((*name).to_owned(), header.count(name) + 1));

@@ -88,7 +88,8 @@ struct Pending {
     signed: Option<Signed>,
 }
 
-struct Signed {
+/// What a signature says, `i=` and the version apart.
+pub(crate) struct Signed {
     algorithm: Algorithm,
     header: Canonical,
     names: Vec<String>,
@@ -106,7 +107,7 @@ pub struct Check {
     pending: Vec<Pending>,
 }
 
-type Judged = (Outcome, &'static str);
+pub(crate) type Judged = (Outcome, &'static str);
 
 impl Check {
     /// Reads the signatures of a header (with or without the empty line). `now`: seconds since
@@ -146,9 +147,10 @@ impl Check {
     }
 }
 
-impl Pending {
-    fn read(field: &Field<'_>, now: i64, limits: &Limits) -> Self {
-        let mut told = Verified {
+impl Verified {
+    /// Nothing is known yet.
+    pub(crate) const fn unread() -> Self {
+        Self {
             outcome: Outcome::Neutral,
             domain: String::new(),
             selector: String::new(),
@@ -158,7 +160,13 @@ impl Pending {
             partial_body: false,
             testing: false,
             reason: "",
-        };
+        }
+    }
+}
+
+impl Pending {
+    fn read(field: &Field<'_>, now: i64, limits: &Limits) -> Self {
+        let mut told = Verified::unread();
         let Some(tags) = Tags::parse(field.value) else {
             return Self { told: Verified { reason: "no tag list", ..told }, signed: None };
         };
@@ -168,6 +176,17 @@ impl Pending {
                 Self { told: Verified { outcome, reason, ..told }, signed: None }
             }
         }
+    }
+}
+
+/// `a=`
+pub(crate) fn algorithm(word: &str) -> Result<Algorithm, Judged> {
+    match word {
+        "rsa-sha256" => Ok(Algorithm::RsaSha256),
+        "ed25519-sha256" => Ok(Algorithm::Ed25519Sha256),
+        // RFC 8301 §3.1: "Verifiers MUST NOT validate" it.
+        "rsa-sha1" => Err((Outcome::Policy, "SHA-1")),
+        _ => Err((Outcome::Neutral, "another algorithm")),
     }
 }
 
@@ -187,41 +206,49 @@ impl Signed {
         (told, now, limits): (&mut Verified, i64, &Limits),
     ) -> Result<Self, Judged> {
         let neutral = |reason| (Outcome::Neutral, reason);
-        let solid = |tag| tags.solid(tag).filter(|value| !value.is_empty());
-        told.domain = solid("d").unwrap_or_default().to_ascii_lowercase();
-        told.selector = solid("s").unwrap_or_default();
-        told.algorithm = solid("a").unwrap_or_default().to_ascii_lowercase();
-        told.identity = solid("i").unwrap_or_else(|| format!("@{}", told.domain));
-        let signature = solid("b").ok_or(neutral("b= is missing"))?;
-        told.start = signature.chars().take(8).collect();
+        let identity = tags.solid("i").filter(|value| !value.is_empty());
+        let signed = Self::read_unversioned(tags, field, (told, now, limits));
+        if let Some(identity) = identity {
+            told.identity = identity;
+        }
         if tags.value("v") != Some("1") {
             return Err(neutral("another version"));
         }
-        if told.domain.is_empty() || told.selector.is_empty() {
-            return Err(neutral("d= or s= is missing"));
-        }
-        let algorithm = match &*told.algorithm {
-            "rsa-sha256" => Algorithm::RsaSha256,
-            "ed25519-sha256" => Algorithm::Ed25519Sha256,
-            // RFC 8301 §3.1: "Verifiers MUST NOT validate" it.
-            "rsa-sha1" => return Err((Outcome::Policy, "SHA-1")),
-            _ => return Err(neutral("another algorithm")),
-        };
-        let names = tags.items("h").ok_or(neutral("h= is missing"))?;
-        if !names.iter().any(|name| name.eq_ignore_ascii_case("From")) {
-            return Err(neutral("From is not signed"));
-        }
-        if names.len() > limits.names_max {
-            return Err((Outcome::Policy, "too many fields"));
-        }
+        let signed = signed?;
         // §3.5: "the same as, or a subdomain of, the value of the d= tag".
         let host = told.identity.rsplit_once('@').map(|(_, host)| host.to_ascii_lowercase());
         let within = host.is_some_and(|host| {
             let above = host.strip_suffix(&*told.domain);
             above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
         });
-        if !within {
-            return Err(neutral("i= is not of d="));
+        if within { Ok(signed) } else { Err(neutral("i= is not of d=")) }
+    }
+
+    /// The same without `v=` and `i=`, which ARC does not have or means otherwise (RFC 8617
+    /// §4.1.2).
+    pub(crate) fn read_unversioned(
+        tags: &Tags<'_>,
+        field: &Field<'_>,
+        (told, now, limits): (&mut Verified, i64, &Limits),
+    ) -> Result<Self, Judged> {
+        let neutral = |reason| (Outcome::Neutral, reason);
+        let solid = |tag| tags.solid(tag).filter(|value| !value.is_empty());
+        told.domain = solid("d").unwrap_or_default().to_ascii_lowercase();
+        told.selector = solid("s").unwrap_or_default();
+        told.algorithm = solid("a").unwrap_or_default().to_ascii_lowercase();
+        told.identity = format!("@{}", told.domain);
+        let signature = solid("b").ok_or(neutral("b= is missing"))?;
+        told.start = signature.chars().take(8).collect();
+        if told.domain.is_empty() || told.selector.is_empty() {
+            return Err(neutral("d= or s= is missing"));
+        }
+        let algorithm = algorithm(&told.algorithm)?;
+        let names = tags.items("h").ok_or(neutral("h= is missing"))?;
+        if !names.iter().any(|name| name.eq_ignore_ascii_case("From")) {
+            return Err(neutral("From is not signed"));
+        }
+        if names.len() > limits.names_max {
+            return Err((Outcome::Policy, "too many fields"));
         }
         let method = tags.solid("q");
         if method.is_some_and(|all| !all.split(':').any(|one| one == "dns/txt")) {
@@ -266,7 +293,23 @@ impl Signed {
         Ok(())
     }
 
-    async fn judge(self, header: &Header<'_>, told: &mut Verified, dns: &impl Dns) -> Judged {
+    /// Names in `h=`.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The next piece of the body.
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        self.body.update(piece);
+    }
+
+    /// Asks for the key and judges.
+    pub(crate) async fn judge(
+        self,
+        header: &Header<'_>,
+        told: &mut Verified,
+        dns: &impl Dns,
+    ) -> Judged {
         let key = match key(dns, told, self.algorithm).await {
             Ok(key) => key,
             Err(judged) => return judged,
@@ -304,7 +347,11 @@ impl Signed {
 }
 
 /// The key of a signature (§6.1.2).
-async fn key(dns: &impl Dns, told: &Verified, algorithm: Algorithm) -> Result<PublicKey, Judged> {
+pub(crate) async fn key(
+    dns: &impl Dns,
+    told: &Verified,
+    algorithm: Algorithm,
+) -> Result<PublicKey, Judged> {
     let name = format!("{}._domainkey.{}", told.selector, told.domain);
     let records = match dns.txt(&name).await {
         Ok(records) => records,
