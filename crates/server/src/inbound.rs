@@ -1,5 +1,5 @@
-//! What is found out about mail of strangers before it is taken: who sends it (SPF, DKIM, DMARC),
-//! what others say of it (clamd, rspamd, DNS lists), and what follows.
+//! What is found out about mail of strangers before it is taken: who sends it (SPF, DKIM, DMARC,
+//! ARC, iprev), what others say of it (clamd, rspamd, DNS lists), and what follows.
 //!
 //! Invariants: a check that has no answer decides nothing; results of ours that came with the
 //! message are taken out (RFC 8601 §5); what was found stands on top of the message, and why it is
@@ -33,7 +33,7 @@ pub enum Dmarc {
 }
 
 /// Settings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Settings {
     /// Whether senders are checked.
     pub check_senders: bool,
@@ -41,6 +41,9 @@ pub struct Settings {
     pub dmarc: Dmarc,
     /// Seconds for all that DNS is asked.
     pub check_seconds: u32,
+    /// Domains (A-labels, lower case) whose ARC seals are believed: mail that DMARC disowns is
+    /// taken if it was in order when it came to them.
+    pub arc_trusted_sealers: Vec<String>,
 }
 
 /// Checks mail that comes by port 25.
@@ -94,8 +97,10 @@ impl Inspection {
     ) -> Found {
         let mut authenticity = Authenticity::default();
         if let Some(dns) = self.dns.as_ref().filter(|_| self.settings.check_senders) {
-            let seconds = self.settings.check_seconds;
-            authenticity = authenticity::check(&**dns, sender, (content, seconds)).await;
+            authenticity = authenticity::check(&**dns, sender, (content, &self.settings)).await;
+            if let Some(vouched) = &authenticity.vouched {
+                tracing::info!(%id, vouched, "DMARC is overridden by a trusted ARC chain");
+            }
         }
         let mut verdicts = vec![self.of_dmarc(&authenticity)];
         let unauthenticated = verdicts.iter().any(|one| one.action == Action::Reject);
@@ -112,6 +117,7 @@ impl Inspection {
                 let envelope = scan::rspamd::Envelope {
                     address: Some(sender.address),
                     helo: sender.hello,
+                    client_name: authenticity.client_name(),
                     from: &from,
                     recipients,
                     queue_id: id,

@@ -114,13 +114,15 @@ pub async fn run(
     let store = parts.stack.store();
     let (open, mut closed) = mpsc::channel(1);
     let dns = resolver(&parts.config)?;
+    let signing = Signing::new(&parts.stack.accounts, dns.clone(), parts.config.dkim);
     let outbound = Outbound::open(
         &parts.stack.accounts,
         &parts.config.host_name,
         (parts.config.outbound.clone(), dns.clone(), &parts.stack.secret),
+        &signing,
     );
     let outbound = outbound.await.map_err(|error| io::Error::other(error.to_string()))?;
-    let (service, bound, metrics) = Service::new(parts, (open, outbound, dns))?;
+    let (service, bound, metrics) = Service::new(parts, (open, outbound, signing, dns))?;
 
     let addresses = service.listen(bound)?;
     service.administer(metrics)?;
@@ -170,11 +172,14 @@ async fn any([one, two]: &mut [Signal; 2]) {
     }
 }
 
+/// What was opened for a server, and what its connections hold.
+type Opened = (mpsc::Sender<()>, Arc<Outbound>, Arc<Signing>, Option<Arc<Dns>>);
+
 impl Service {
     /// Nothing runs yet; sockets are given back.
     fn new(
         parts: Parts,
-        (open, outbound, dns): (mpsc::Sender<()>, Arc<Outbound>, Option<Arc<Dns>>),
+        (open, outbound, signing, dns): Opened,
     ) -> Result<(Self, Vec<Bound>, Option<std::net::TcpListener>), ServiceError> {
         let Parts { config, bound, metrics, certificates, stack } = parts;
         let (down, shutdown) = watch::channel(false);
@@ -193,10 +198,9 @@ impl Service {
             handshake_seconds: config.timeouts.handshake_seconds,
             shutdown,
         };
-        let checks = (config.inbound, config.scan.clone());
+        let checks = (config.inbound.clone(), config.scan.clone());
         let inspection = Inspection::new(dns.clone(), &config.host_name, checks);
         let inspection = inspection.map_err(io::Error::other)?;
-        let signing = Signing::new(&stack.accounts, dns.clone(), config.dkim);
         let context = Arc::new(Context {
             accounts: stack.accounts,
             host_name: config.host_name.clone(),

@@ -5,6 +5,8 @@
 //! so; a key that is not used any more stays for some days, since mail under way is signed with it;
 //! a message that cannot be signed goes without, and the log says so.
 
+mod seal;
+
 use crate::{
     clock::SystemClock,
     dns::{Dns, ascii},

@@ -1,16 +1,18 @@
-//! Who a message is from: SPF, DKIM and DMARC of one message, within a time.
+//! Who a message is from: SPF, DKIM, DMARC, ARC and iprev of one message, within a time.
 
+use super::Settings;
 use crate::{clock::SystemClock, scan::Action};
 use account::Clock as _;
 use mail::{Address, header};
 use mailauth::{
-    dkim,
+    arc, dkim,
     dmarc::{self, Evidence, Policy},
     dns::Dns,
+    iprev,
     results::Entry,
     spf,
 };
-use std::{net::IpAddr, time::Duration};
+use std::{fmt::Write as _, net::IpAddr, time::Duration};
 use tokio::time::timeout;
 
 /// Who speaks to us.
@@ -35,21 +37,29 @@ pub struct Authenticity {
     pub dkim: Vec<dkim::Verified>,
     /// Of the author's domain.
     pub dmarc: Option<dmarc::Outcome>,
+    /// Of the hosts that passed it on.
+    pub arc: Option<arc::Chain>,
+    /// Of the client's address.
+    pub iprev: Option<iprev::Outcome>,
+    /// Why mail that DMARC disowns is taken all the same.
+    pub vouched: Option<String>,
 }
 
-/// Checks a message; what is not known after so many seconds is not known.
+/// Checks a message; what is not known after some seconds is not known.
 pub async fn check(
     dns: &impl Dns,
     sender: &Sender<'_>,
-    (content, seconds): (&[u8], u32),
+    (content, settings): (&[u8], &Settings),
 ) -> Authenticity {
-    let within = Duration::from_secs(seconds.max(1).into());
+    let within = Duration::from_secs(settings.check_seconds.max(1).into());
     let now = SystemClock.now_seconds();
     let (head, body) = content.split_at(header::header_octets(content));
     let mut check = dkim::Check::new(head, now, &dkim::Limits::default());
     if !check.is_empty() {
         check.update(body);
     }
+    let mut chain = arc::Check::new(head, now, &arc::Limits::default());
+    chain.update(body);
     let from = sender.from.as_ref().map(ToString::to_string).unwrap_or_default();
     let asked = spf::Sender {
         address: sender.address,
@@ -59,16 +69,24 @@ pub async fn check(
         unix_seconds: now.unsigned_abs(),
     };
     let limits = spf::Limits::default();
-    let (spf, dkim) = tokio::join!(
+    let (spf, dkim, arc, iprev) = tokio::join!(
         timeout(within, async {
             // RFC 7208 §2.3: the name in EHLO is checked as well.
             let helo = spf::check_helo(dns, &asked, &limits).await;
             vec![helo, spf::check_mail_from(dns, &asked, &limits).await]
         }),
-        timeout(within, check.finish(dns))
+        timeout(within, check.finish(dns)),
+        timeout(within, chain.finish(dns)),
+        timeout(within, iprev::check(dns, sender.address))
     );
-    let mut found =
-        Authenticity { spf: spf.unwrap_or_default(), dkim: dkim.unwrap_or_default(), dmarc: None };
+    let mut found = Authenticity {
+        spf: spf.unwrap_or_default(),
+        dkim: dkim.unwrap_or_default(),
+        // What DNS did not say is no status of a chain (RFC 8617 §4.4 knows three).
+        arc: arc.ok().filter(|chain| !chain.unanswered),
+        iprev: iprev.ok(),
+        ..Authenticity::default()
+    };
     let authors = authors(head);
     let evidence = Evidence {
         authors: &authors.iter().map(String::as_str).collect::<Vec<_>>(),
@@ -77,8 +95,37 @@ pub async fn check(
         dkim_unanswered: &found.domains(dkim::Outcome::TempError),
     };
     let dmarc = timeout(within, dmarc::check(dns, &evidence)).await.ok();
+    found.vouched = match (&dmarc, &found.arc) {
+        (Some(dmarc), Some(chain)) if dmarc.policy != Policy::None => {
+            vouched(chain, &dmarc.author, &settings.arc_trusted_sealers)
+        }
+        _ => None,
+    };
     found.dmarc = dmarc;
     found
+}
+
+/// Whether hosts that we trust say that DMARC passed when the message came to them (RFC 8617 §7.2,
+/// a local policy): all from the last one back to the one who says so. In the words of §7.2.1.
+fn vouched(chain: &arc::Chain, author: &str, trusted: &[String]) -> Option<String> {
+    let mut sealers = String::new();
+    for sealer in chain.sealers.iter().rev() {
+        if !trusted.contains(&sealer.domain) {
+            return None;
+        }
+        let arc::Sealer { instance, domain, selector, results } = sealer;
+        let _ = write!(sealers, " as[{instance}].d={domain} as[{instance}].s={selector}");
+        let said = results.iter().flat_map(|results| &results.entries);
+        let passed = said.filter(|entry| entry.method == "dmarc" && entry.result == "pass");
+        let of_author = |entry: &Entry| match entry.property("header", "from") {
+            Some(from) => mail::Domain::parse(from).is_some_and(|from| from.to_ascii() == author),
+            None => true,
+        };
+        if passed.into_iter().any(of_author) {
+            return Some(format!("arc=pass{sealers}"));
+        }
+    }
+    None
 }
 
 /// Domains of all addresses of all From fields.
@@ -106,9 +153,17 @@ impl Authenticity {
         judged.filter(|one| !one.partial_body).map(|one| &*one.domain).collect()
     }
 
-    /// What the author's domain asks to be done.
+    /// The client's name, if it leads back to its address.
+    pub fn client_name(&self) -> Option<&str> {
+        let passed = self.iprev.as_ref().filter(|one| one.verdict == iprev::Verdict::Pass)?;
+        passed.name.as_deref()
+    }
+
+    /// What the author's domain asks to be done, unless who passed it on is trusted.
     pub fn asked(&self) -> Action {
-        let Some(dmarc) = self.dmarc.as_ref() else { return Action::Accept };
+        let Some(dmarc) = self.dmarc.as_ref().filter(|_| self.vouched.is_none()) else {
+            return Action::Accept;
+        };
         match dmarc.policy {
             Policy::None => Action::Accept,
             Policy::Quarantine => Action::Junk,
@@ -123,7 +178,8 @@ impl Authenticity {
 
     /// As Authentication-Results has it.
     pub fn entries(&self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = self.spf.iter().map(Entry::spf).collect();
+        let mut entries: Vec<Entry> = self.iprev.iter().map(Entry::iprev).collect();
+        entries.extend(self.spf.iter().map(Entry::spf));
         entries.extend(self.dkim.iter().map(|one| {
             let mut entry = Entry::new("dkim", one.outcome.as_str())
                 .with("header", "d", &one.domain)
@@ -136,11 +192,16 @@ impl Authenticity {
             entry
         }));
         if let Some(dmarc) = &self.dmarc {
-            let mut entry = Entry::new("dmarc", dmarc.verdict.as_str());
-            if !dmarc.author.is_empty() {
-                entry = entry.with("header", "from", &dmarc.author);
-            }
-            entries.push(entry.commented(&dmarc.reason));
+            let entry = Entry::dmarc(dmarc);
+            entries.push(match &self.vouched {
+                Some(vouched) => {
+                    entry.commented(&format!("{}; local policy: {vouched}", dmarc.reason))
+                }
+                None => entry,
+            });
+        }
+        if let Some(chain) = &self.arc {
+            entries.push(Entry::arc(chain));
         }
         entries
     }

@@ -14,7 +14,7 @@ use super::{
     connection::Settings as ConnectionSettings,
     route::{LOCAL, Routes},
 };
-use crate::{clock::SystemClock, dns::Dns};
+use crate::{clock::SystemClock, dns::Dns, signing::Signing};
 use account::{
     Accounts, Clock as _, Error, Recipient,
     queue::{Envelope, Notify as WhenToTell, Queue, QueueId, Queued, Settled, Target},
@@ -87,6 +87,7 @@ pub struct Outbound {
     /// When other domains' hosts are found by DNS.
     dns: Option<Arc<Dns>>,
     policies: Policies,
+    signing: Arc<Signing>,
     state: Mutex<State>,
     notify: Notify,
 }
@@ -109,6 +110,7 @@ impl Outbound {
         accounts: &Arc<Accounts>,
         host_name: &str,
         (settings, dns, secret): (Settings, Option<Arc<Dns>>, &[u8; 32]),
+        signing: &Arc<Signing>,
     ) -> Result<Arc<Self>, Error> {
         let queue = Queue::open(accounts).await?;
         let limits = Limits {
@@ -138,6 +140,7 @@ impl Outbound {
             connection: ConnectionSettings::default(),
             dns,
             policies: Policies::default(),
+            signing: Arc::clone(signing),
             state: Mutex::new(state),
             notify: Notify::new(),
         }))
@@ -157,8 +160,8 @@ impl Outbound {
         &self.inbound
     }
 
-    /// Sends a message on from an address of ours to others, in our name (SRS); what has no sender
-    /// stays without.
+    /// Sends a message on from an address of ours to others, in our name (SRS), with a seal of what
+    /// was found of it (ARC); what has no sender stays without.
     pub(super) async fn forward(
         &self,
         queued: &Queued,
@@ -183,6 +186,10 @@ impl Outbound {
             warned: false,
             not_before: 0,
             ..queued.envelope.clone()
+        };
+        let content = match self.signing.seal(from.domain(), &self.host_name, &content).await {
+            Some(set) => [set.as_bytes(), &content].concat().into(),
+            None => content,
         };
         let id = self.accept(envelope, content).await?;
         tracing::info!(queue = %queued.id, alias = %from, forwarded = %id, "sent on");

@@ -137,10 +137,10 @@ impl World {
             Authenticator::new(logins, &[1; 32], Arc::clone(&admission), Arc::clone(&metrics));
         let host_name = "mx.test".to_owned();
         let settings = crate::outbound::service::Settings::default();
-        let outbound =
-            crate::outbound::Outbound::open(&accounts, &host_name, (settings, None, &[1; 32]));
-        let outbound = outbound.await.unwrap();
         let signing = crate::signing::Signing::new(&accounts, None, Default::default());
+        let queue = (settings, None, &[1; 32]);
+        let outbound = crate::outbound::Outbound::open(&accounts, &host_name, queue, &signing);
+        let outbound = outbound.await.unwrap();
         let context = Arc::new(Context {
             accounts,
             host_name,

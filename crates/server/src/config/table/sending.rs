@@ -27,6 +27,21 @@ pub(super) const SETTINGS: &[Setting] = &[
         "For all that DNS is asked about a message; what is not known then decides nothing.",
         inbound.check_seconds
     ),
+    Setting {
+        name: "inbound.arc_trusted_sealers",
+        unit: "list of domains",
+        default: "[]",
+        doc: "Domains whose ARC seals are believed, as of mailing lists and hosts that forward to \
+              here: mail that DMARC would refuse or put into Junk is taken if its chain is whole \
+              and they say that DMARC passed when it came to them.",
+        set: |config, value| {
+            let all = Vec::<String>::read(value)?;
+            let domain = |text: &String| mail::Domain::parse(text).map(|name| name.to_ascii());
+            let all: Option<_> = all.iter().map(domain).collect();
+            config.inbound.arc_trusted_sealers = all.ok_or("not domains")?;
+            Ok(())
+        },
+    },
     row!(
         "dkim.sign",
         "true or false",
