@@ -8,8 +8,11 @@
 //! site has no more connections than its limit; sites that have work take turns. Knows no clock:
 //! seconds are given.
 
+mod row;
+
 use super::backoff::{Backoff, mix};
 use account::queue::QueueId;
+use row::{Place, Row};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
@@ -37,6 +40,18 @@ pub struct Item {
     pub recipients: Box<[u32]>,
     /// Replies that asked to come again.
     pub attempts: u32,
+}
+
+impl Item {
+    /// One item of both.
+    fn joined(mut self, other: Option<Self>) -> Self {
+        let Some(other) = other else { return self };
+        let mut all: BTreeSet<u32> = self.recipients.iter().copied().collect();
+        all.extend(other.recipients.iter());
+        self.recipients = all.into_iter().collect();
+        self.attempts = self.attempts.max(other.attempts);
+        self
+    }
 }
 
 /// How an item's try ended.
@@ -74,8 +89,7 @@ pub struct Site {
 /// A site's line.
 struct Line {
     name: Arc<str>,
-    due: VecDeque<Item>,
-    waiting: BTreeMap<(i64, u64), Item>,
+    row: Row,
     connections: usize,
     /// Connections that it is worth now: more with each message taken.
     worth: usize,
@@ -100,7 +114,9 @@ pub struct Scheduler {
     /// When to look at a site again.
     alarms: BTreeSet<(i64, Arc<str>)>,
     connections: usize,
-    items: usize,
+    /// Where each item is that is not in a connection's hands, by message and site: one is taken
+    /// out without looking at the others.
+    places: BTreeMap<(u64, Arc<str>), Place>,
 }
 
 impl Scheduler {
@@ -114,19 +130,19 @@ impl Scheduler {
             wanting: VecDeque::new(),
             alarms: BTreeSet::new(),
             connections: 0,
-            items: 0,
+            places: BTreeMap::new(),
         }
     }
 
     /// Items that are not in a connection's hands.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.items
+    pub fn len(&self) -> usize {
+        self.places.len()
     }
     /// Whether there are none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.items == 0
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
     }
     /// Connections under way.
     #[must_use]
@@ -141,10 +157,9 @@ impl Scheduler {
             Some((name, _)) => Arc::clone(name),
             None => Arc::from(site),
         };
-        let line = self.lines.entry(Arc::clone(&name)).or_insert_with(|| Line {
+        self.lines.entry(Arc::clone(&name)).or_insert_with(|| Line {
             name: Arc::clone(&name),
-            due: VecDeque::new(),
-            waiting: BTreeMap::new(),
+            row: Row::default(),
             connections: 0,
             worth: first,
             failures: 0,
@@ -154,32 +169,44 @@ impl Scheduler {
             wants: false,
             alarm: None,
         });
-        if at <= now {
-            line.due.push_back(item);
-        } else {
-            line.waiting.insert((at, item.id.0), item);
-        }
-        self.items += 1;
+        self.put(
+            &name,
+            item,
+            |row, item| {
+                if at <= now { row.push_back(item) } else { row.wait(at, item) }
+            },
+        );
         self.look(&name, now);
+    }
+
+    /// Puts an item into its site's row. A message that is there already, since it was let go while
+    /// a connection had it, stays one item, with the recipients of both.
+    fn put(&mut self, site: &Arc<str>, item: Item, put: impl FnOnce(&mut Row, Item) -> Place) {
+        let Some(line) = self.lines.get_mut(site) else { return };
+        let (id, key) = (item.id.0, (item.id.0, Arc::clone(site)));
+        let known = self.places.remove(&key).and_then(|place| line.row.take(place, id));
+        let place = put(&mut line.row, item.joined(known));
+        self.places.insert(key, place);
     }
 
     /// A site's state may have changed: puts it where it belongs.
     fn look(&mut self, site: &Arc<str>, now: i64) {
         let Some(line) = self.lines.get_mut(site) else { return };
-        while let Some(entry) = line.waiting.first_entry().filter(|entry| entry.key().0 <= now) {
-            let item = entry.remove();
-            line.due.push_back(item);
+        while let Some(item) = line.row.pop_waiting(now) {
+            let id = item.id.0;
+            let place = line.row.push_back(item);
+            self.places.insert((id, Arc::clone(site)), place);
         }
         let open_at = line.open_at(&self.limits, now);
         let room = line.connections < line.worth.min(self.limits.site_connections_max);
-        let wants = !line.due.is_empty() && room && open_at <= now;
+        let wants = line.row.due() > 0 && room && open_at <= now;
         if wants && !line.wants {
             self.wanting.push_back(Arc::clone(site));
         }
         // One that no longer wants is skipped when its turn comes.
         line.wants |= wants;
-        let next = if line.due.is_empty() {
-            line.waiting.first_key_value().map(|((at, _), _)| *at)
+        let next = if line.row.due() == 0 {
+            line.row.next_at()
         } else {
             (open_at > now).then_some(open_at)
         };
@@ -193,7 +220,7 @@ impl Scheduler {
             line.alarm = next;
         }
         // Nothing is known of a site that has neither work nor a bad name.
-        let idle = line.due.is_empty() && line.waiting.is_empty() && line.connections == 0;
+        let idle = line.row.due() == 0 && line.row.waiting() == 0 && line.connections == 0;
         if idle && line.closed_until <= now && !line.wants {
             self.lines.remove(site);
         }
@@ -224,7 +251,7 @@ impl Scheduler {
             line.wants = false;
             let room = line.connections < line.worth.min(self.limits.site_connections_max);
             let open = line.open_at(&self.limits, now) <= now;
-            if line.due.is_empty() || !room || !open {
+            if line.row.due() == 0 || !room || !open {
                 self.look(&site, now);
                 continue;
             }
@@ -243,9 +270,9 @@ impl Scheduler {
         if line.open_at(&self.limits, now) > now {
             return None;
         }
-        let item = line.due.pop_front();
-        if item.is_some() {
-            self.items -= 1;
+        let item = line.row.pop_due();
+        if let Some(item) = &item {
+            self.places.remove(&(item.id.0, Arc::clone(site)));
             let minute = now.div_euclid(60);
             line.minute = (minute, if line.minute.0 == minute { line.minute.1 + 1 } else { 1 });
         }
@@ -261,25 +288,27 @@ impl Scheduler {
         (ended, now): (Ended, i64),
     ) -> Option<i64> {
         let line = self.lines.get_mut(site)?;
-        let mut again = None;
         match ended {
-            Ended::Done => line.answered(),
+            Ended::Done => {
+                line.answered();
+                self.look(site, now);
+                None
+            }
             Ended::Later(recipients) => {
                 line.answered();
                 let attempts = item.attempts + 1;
                 let at = now + self.backoff.seconds(item.id.0, attempts);
                 let item = Item { recipients, attempts, ..item };
-                line.waiting.insert((at, item.id.0), item);
-                self.items += 1;
-                again = Some(at);
+                self.put(site, item, |row, item| row.wait(at, item));
+                self.look(site, now);
+                Some(at)
             }
             Ended::Untried => {
-                line.due.push_front(item);
-                self.items += 1;
+                self.put(site, item, Row::push_front);
+                self.look(site, now);
+                None
             }
             Ended::Unreachable(why) => {
-                line.due.push_front(item);
-                self.items += 1;
                 // Calls that failed together are one failure.
                 if line.closed_until <= now {
                     line.failures += 1;
@@ -288,11 +317,12 @@ impl Scheduler {
                 }
                 line.why = Some(why);
                 line.worth = 1;
-                again = Some(line.closed_until);
+                let again = line.closed_until;
+                self.put(site, item, Row::push_front);
+                self.look(site, now);
+                Some(again)
             }
         }
-        self.look(site, now);
-        again
     }
 
     /// A connection ended.
@@ -312,22 +342,17 @@ impl Scheduler {
 
     /// Takes a message out of every line; those in a connection's hands are not found.
     pub fn remove(&mut self, id: QueueId, now: i64) -> Vec<(Arc<str>, Item)> {
-        let mut found = Vec::new();
-        for line in self.lines.values_mut() {
-            let keys: Vec<(i64, u64)> =
-                line.waiting.keys().filter(|(_, number)| *number == id.0).copied().collect();
-            for key in keys {
-                if let Some(item) = line.waiting.remove(&key) {
-                    found.push((Arc::clone(&line.name), item));
-                }
-            }
-            while let Some(at) = line.due.iter().position(|item| item.id == id) {
-                if let Some(item) = line.due.remove(at) {
-                    found.push((Arc::clone(&line.name), item));
-                }
-            }
+        let first = (id.0, Arc::from(""));
+        let of_it = self.places.range(first..).take_while(|((of, _), _)| *of == id.0);
+        let places: Vec<(Arc<str>, Place)> =
+            of_it.map(|((_, site), place)| (Arc::clone(site), *place)).collect();
+        let mut found = Vec::with_capacity(places.len());
+        for (site, place) in places {
+            let line = self.lines.get_mut(&site);
+            let item = line.and_then(|line| line.row.take(place, id.0));
+            self.places.remove(&(id.0, Arc::clone(&site)));
+            found.extend(item.map(|item| (site, item)));
         }
-        self.items -= found.len();
         for (site, _) in &found {
             self.look(&Arc::clone(site), now);
         }
@@ -346,8 +371,11 @@ impl Scheduler {
             if let Some(line) = self.lines.get_mut(&name) {
                 line.closed_until = 0;
                 line.failures = 0;
-                let waiting = std::mem::take(&mut line.waiting);
-                line.due.extend(waiting.into_values());
+                while let Some(item) = line.row.pop_waiting(i64::MAX) {
+                    let id = item.id.0;
+                    let place = line.row.push_back(item);
+                    self.places.insert((id, Arc::clone(&name)), place);
+                }
             }
             self.look(&name, now);
         }
@@ -394,8 +422,8 @@ impl Line {
     fn tell(&self) -> Site {
         Site {
             name: Arc::clone(&self.name),
-            due: self.due.len(),
-            waiting: self.waiting.len(),
+            due: self.row.due(),
+            waiting: self.row.waiting(),
             connections: self.connections,
             failures: self.failures,
             closed_until: self.closed_until,

@@ -286,3 +286,49 @@ proptest! {
         prop_assert_eq!(all.connections(), 0);
     }
 }
+
+/// A hundred thousand messages for a dead domain expire, or are dropped: each is found without
+/// looking at the others. Counted, not timed: an item is put once and taken once.
+#[test]
+fn each_message_of_many_is_taken_out_in_one_step() {
+    const MANY: u64 = 20_000;
+    let mut all = scheduler();
+    // Of each message, a part is due and a part waits.
+    for number in 0..MANY {
+        all.add("due.test", item(number), (0, 0));
+        all.add("waits.test", item(number), (0, 50));
+    }
+    let touched =
+        |all: &Scheduler| -> u64 { all.lines.values().map(|one| one.row.touched()).sum() };
+    assert_eq!(touched(&all), 2 * MANY);
+    // One stays, so that the rows do.
+    for number in (1..MANY).rev() {
+        let found = all.remove(QueueId(number), 1);
+        assert_eq!(found.len(), 2, "{number}");
+        assert!(found.iter().all(|(_, item)| item.id.0 == number));
+    }
+    assert_eq!(touched(&all), 4 * MANY - 2);
+    assert_eq!((all.len(), all.remove(QueueId(MANY), 1).len()), (2, 0));
+    assert_eq!(touched(&all), 4 * MANY - 2, "nobody was looked at for one that is not there");
+    assert_eq!(all.remove(QueueId(0), 1).len(), 2);
+    assert_eq!((all.is_empty(), all.call(1)), (true, None));
+    assert_eq!(all.sites(), []);
+}
+
+/// Let go while a connection has it: it is given once, to all that wait.
+#[test]
+fn a_message_that_comes_back_twice_is_one() {
+    let mut all = scheduler();
+    all.add("x.test", item(1), (0, 0));
+    let site = all.call(0).unwrap();
+    let taken = all.take(&site, 0).unwrap();
+    let again = Item { id: QueueId(1), recipients: Box::new([1]), attempts: 0 };
+    all.add("x.test", again, (0, 0));
+    all.ended(&site, taken, (Ended::Later(Box::new([0])), 0));
+    assert_eq!(all.len(), 1);
+    let at = all.wake(0).unwrap();
+    all.wake(at);
+    let joined = all.take(&site, at).unwrap();
+    assert_eq!((&*joined.recipients, joined.attempts), (&[0, 1][..], 1));
+    assert_eq!(all.take(&site, at), None);
+}
