@@ -6,6 +6,10 @@ its content whole; what is there twice has its reason: the final reply was cut o
 either, or it was heard and not yet durable. Each copy is laid to one of these, with the sender's log
 of each of its lives and what the receiver stored.
 
+Each kind has its bound. A connection asks for no other message before the reply to the last is durable:
+so a kill finds at most one reply in the air, or heard and not written, per connection; and what was
+logged as gone, which is said behind the disk, never comes again.
+
 PALOMAR_QUEUE_KILLS (default 10) and PALOMAR_QUEUE_MESSAGES (default 500, on the way at each kill); the
 full campaign is 100 and 5000. PALOMAR_SEED repeats a run.
 """
@@ -22,6 +26,7 @@ import ssl
 import subprocess
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 from test_kill import BINARY, SEED, Server, message
@@ -30,10 +35,12 @@ KILLS = int(os.environ.get("PALOMAR_QUEUE_KILLS", "10"))
 MESSAGES = int(os.environ.get("PALOMAR_QUEUE_MESSAGES", "500"))
 SUBMITTERS = 4
 DRAIN_SECONDS_MAX = 300
+CONNECTIONS = 8
 SETTINGS = """log = "info,server=info"
 log_format = "json"
 [outbound]
 routes = ["other.test=127.0.0.1:{port}"]
+host_connections_max = {connections}
 retry_seconds_min = 1
 retry_seconds_max = 1
 """
@@ -133,7 +140,7 @@ class Campaign:
             subprocess.run([BINARY, *words, "--data", folder / "receiver"], input=b"bob's password", check=True, capture_output=True)
         self.receiver.server.accounts = [("bob@other.test", "bob's password")]
         sender = folder / "sender.toml"
-        sender.write_text(SETTINGS.format(port=self.receiver.server.ports["smtp"]))
+        sender.write_text(SETTINGS.format(port=self.receiver.server.ports["smtp"], connections=CONNECTIONS))
         self.sender = Lives(folder / "sender", offset + 3_000, sender)
         self.asked, self.acknowledged = set(), set()
         self.ended, self.up, self.told = False, threading.Event(), 0
@@ -192,36 +199,54 @@ class Campaign:
         return copies
 
 
-def attempts(sender):
-    """Queue id → [(life, verdict, undecided)], and token → (life, queue id)."""
-    tried, ids = collections.defaultdict(list), {}
-    for life, event in sender.events():
-        if event.get("message") == "queued":
-            ids[re.sub(r"<(.*)@.*", r"\1", event["message_id"])] = life, event["queue"]
-        elif event.get("message") == "sent":
-            tried[event["queue"]].append((life, event["verdict"], event["undecided"]))
-    return tried, ids
+class Told:
+    """What the sender logged in all its lives."""
+
+    def __init__(self, sender):
+        # Queue id → [(life, verdict, undecided)]; token → (life, queue id).
+        self.tried, self.ids = collections.defaultdict(list), {}
+        # (life, queue id) → when its reply was heard, and when the end of it was durable.
+        self.heard, self.gone = {}, {}
+        for life, event in sender.events():
+            what, when = event.get("message"), event.get("timestamp")
+            if what == "queued":
+                self.ids[re.sub(r"<(.*)@.*", r"\1", event["message_id"])] = life, event["queue"]
+            elif what == "sent":
+                self.tried[event["queue"]].append((life, event["verdict"], event["undecided"]))
+                if event["verdict"] == "Accepted":
+                    self.heard[life, event["queue"]] = datetime.fromisoformat(when)
+            elif what == "left the queue":
+                self.gone[life, event["queue"]] = datetime.fromisoformat(when)
+
+    def milliseconds(self):
+        """From hearing that a message was taken until that is durable, of all, in order."""
+        both = self.heard.keys() & self.gone.keys()
+        return sorted((self.gone[one] - self.heard[one]).total_seconds() * 1_000 for one in both)
 
 
-def reasons(copies, tried, ids):
+def reasons(copies, told):
     """Why there are copies: what the sender heard and did not hear of each."""
-    found = collections.Counter()
+    found, unwritten = collections.Counter(), collections.Counter()
     for token, count in copies.items():
         if count == 1:
             continue
         found["copies too many"] += count - 1
-        first, queue = ids[token]
-        taken = [life for life, verdict, _ in tried[queue] if verdict == "Accepted"]
-        cut = min(sum(undecided for _, _, undecided in tried[queue]), count - len(taken))
+        first, queue = told.ids[token]
+        tried = told.tried[queue]
+        taken = [life for life, verdict, _ in tried if verdict == "Accepted"]
+        cut = min(sum(undecided for _, _, undecided in tried), count - len(taken))
         # Within one life a message that was taken is not given again.
-        assert len(taken) == len(set(taken)) and taken, (token, tried[queue])
+        assert len(taken) == len(set(taken)) and taken, (token, tried)
         silent = count - len(taken) - cut
         # Each life that ended with the message in its hands may have left one.
-        assert 0 <= silent <= taken[-1] - first, (token, count, first, tried[queue])
+        assert 0 <= silent <= taken[-1] - first, (token, count, first, tried)
+        for life in taken[:-1]:
+            assert (life, queue) not in told.gone, f"{token} was durably gone in life {life} and came again"
+            unwritten[life] += 1
         found["receiver killed before its reply"] += cut
         found["sender killed before the reply"] += silent
         found["sender killed before the reply was durable"] += len(taken) - 1
-    return found
+    return found, unwritten
 
 
 def test_kill_while_mail_flows(tmp_path):
@@ -268,7 +293,7 @@ def run(campaign):
         one.join(60)
         assert not one.is_alive()
     campaign.drain()
-    told(campaign, kills)
+    balance(campaign, kills)
     for one in (campaign.sender, campaign.receiver):
         one.server.kill()
         check = subprocess.run([BINARY, "check", "--data", str(one.server.data)], capture_output=True)
@@ -276,14 +301,15 @@ def run(campaign):
         assert not any("panicked at" in log.read_text(errors="replace") for log in [*one.logs, one.log])
 
 
-def told(campaign, kills):
+def balance(campaign, kills):
     """The balance: nothing lost, and every copy has its reason."""
     copies = campaign.stored()
     lost = campaign.acknowledged - set(copies)
     strange = set(copies) - campaign.asked
-    tried, ids = attempts(campaign.sender)
-    heard = [one for each in tried.values() for one in each]
-    found = reasons(copies, tried, ids)
+    told = Told(campaign.sender)
+    heard = [one for each in told.tried.values() for one in each]
+    found, unwritten = reasons(copies, told)
+    waited = told.milliseconds()
     stored = sum(
         event["delivered"]
         for _, event in campaign.receiver.events()
@@ -296,7 +322,12 @@ def told(campaign, kills):
         f"{sum(copies.values())} copies of {len(copies)} arrived "
         f"({stored} in the receiver's log), {len(lost)} lost; "
         f"{sum(verdict == 'Accepted' for _, verdict, _ in heard)} final replies heard, "
-        f"{sum(undecided for _, _, undecided in heard)} cut off; {dict(found)}"
+        f"{sum(undecided for _, _, undecided in heard)} cut off; {dict(found)}; of one life {max(unwritten.values(), default=0)} at most were heard and not durable; "
+        f"a reply was durable after {waited[len(waited) // 2]:.1f} ms, the slowest after {waited[-1]:.1f}"
     )
     assert not lost and not strange, (sorted(lost)[:9], sorted(strange)[:9])
     assert 2 * found["copies too many"] == found.total(), found
+    assert all(count <= CONNECTIONS for count in unwritten.values()), unwritten
+    of_sender = found["sender killed before the reply"] + found["sender killed before the reply was durable"]
+    assert of_sender <= kills["sender"] * CONNECTIONS, found
+    assert found["receiver killed before its reply"] <= kills["receiver"] * CONNECTIONS, found
