@@ -5,13 +5,17 @@
 
 pub mod connection;
 pub mod dane;
+pub mod login;
 pub mod route;
 pub mod service;
+pub mod source;
 pub mod sts;
 pub mod verify;
 
 pub use connection::{Call, Connection, Content, Settings, Unreachable};
 pub use dane::Tlsa;
-pub use route::{Host, Routes};
+pub use login::Logins;
+pub use route::{Host, Route, Routes};
 pub use service::Outbound;
+pub use source::Sources;
 pub use verify::Verifier;

@@ -5,7 +5,10 @@ use crate::{
     dns::Dnssec, inbound::Dmarc, listener::ListenerConfig, protocol::Protocol, proxy::Network,
     scan::dnslist, tls::CertificateFiles,
 };
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 use toml::Value;
 use wire::auth::Secret;
 
@@ -58,6 +61,13 @@ impl Read for SocketAddr {
     fn read(value: &Value) -> Result<Self, String> {
         let text = text(value)?;
         text.parse().map_err(|_| format!("expected address:port or [address]:port, found {text}"))
+    }
+}
+
+impl Read for IpAddr {
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = text(value)?;
+        text.parse().map_err(|_| format!("expected an IP address, found {text}"))
     }
 }
 

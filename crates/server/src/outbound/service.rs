@@ -13,6 +13,7 @@ mod tell;
 use super::{
     connection::Settings as ConnectionSettings,
     route::{LOCAL, Routes},
+    source::Sources,
 };
 use crate::{clock::SystemClock, dns::Dns, signing::Signing};
 use account::{
@@ -50,6 +51,8 @@ const FRESH_OCTETS_MAX: usize = 16 << 20;
 pub struct Settings {
     /// Where mail goes.
     pub routes: Routes,
+    /// From where hosts are called.
+    pub sources: Sources,
     /// Other domains' hosts are found by DNS.
     pub direct: bool,
     /// Port of other domains' hosts.

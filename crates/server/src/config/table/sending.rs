@@ -1,7 +1,11 @@
 //! Settings of DNS and of mail that goes elsewhere.
 
-use super::super::{Setting, read::Read};
-use crate::outbound::Host;
+use super::super::{
+    Setting,
+    read::{self, Read},
+};
+use crate::outbound::{Host, Logins, Route, source};
+use std::path::PathBuf;
 
 pub(super) const SETTINGS: &[Setting] = &[
     row!(
@@ -61,8 +65,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "outbound.smart_host",
         unit: "host:port",
         default: "",
-        doc: "Host that takes mail for everybody else; without it and without a route mail to \
-              other domains is refused. TLS is used when it is offered.",
+        doc: "Host that takes mail for everybody else; without it and without a route mail goes to \
+              the hosts that DNS names. TLS is used when it is offered; from the first octet with \
+              `tls://` before it, or port 465.",
         set: |config, value| {
             let host = Host::parse(&String::read(value)?).ok_or("not a host and port")?;
             config.outbound.routes.smart_host = Some(host);
@@ -73,15 +78,25 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "outbound.routes",
         unit: "list of domain=host:port",
         default: "[]",
-        doc: "Hosts that take mail for certain domains, instead of the smart host.",
+        doc: "Hosts that take mail for certain domains, instead of the smart host. `*.domain` is \
+              all domains below it; the longest name counts. `domain=direct`: the hosts that DNS \
+              names.",
         set: |config, value| {
-            let parse = |text: &str| {
-                let (domain, host) = text.split_once('=')?;
-                Some((domain.trim().to_owned(), Host::parse(host.trim())?))
-            };
             let all = Vec::<String>::read(value)?;
-            let routes = all.iter().map(|text| parse(text).ok_or("not domain=host:port"));
+            let routes = all.iter().map(|text| Route::parse(text).ok_or("not domain=host:port"));
             config.outbound.routes.domains = routes.collect::<Result<_, _>>()?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "outbound.logins_file",
+        unit: "path",
+        default: "",
+        doc: "Logins at the smart host and along routes, a line each: host:port or the domain of \
+              a route, login, password, with blanks between. A host with a login must have TLS and \
+              a certificate for its name.",
+        set: |config, value| {
+            config.outbound.routes.logins = Logins::read(&PathBuf::read(value)?)?;
             Ok(())
         },
     },
@@ -147,6 +162,45 @@ pub(super) const SETTINGS: &[Setting] = &[
          `outbound.expire_seconds`; 0: not at all.",
         outbound.tls_remembered_days
     ),
+    row!(
+        "outbound.source_addresses",
+        "list of addresses",
+        "[]",
+        "Addresses of this machine that hosts are called from, IPv4 and IPv6: each host from one \
+         of its family, the same each time. A family without an address is not used; without a \
+         list the system chooses.",
+        outbound.sources.addresses
+    ),
+    Setting {
+        name: "outbound.ehlo_names",
+        unit: "list of address=name",
+        default: "[]",
+        doc: "Names said in EHLO from certain addresses, which should be those that DNS has for \
+              them; `host_name` from others.",
+        set: |config, value| {
+            let all = Vec::<String>::read(value)?;
+            let names = all.iter().map(|text| {
+                let (address, name) = source::parse_name(text).ok_or("not address=name")?;
+                Ok((address, read::host_name(&name.into())?))
+            });
+            config.outbound.sources.names = names.collect::<Result<_, String>>()?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "outbound.sender_sources",
+        unit: "list of domain=address",
+        default: "[]",
+        doc: "Addresses that mail of certain senders' domains leaves from, instead of \
+              `outbound.source_addresses`; several with commas between.",
+        set: |config, value| {
+            let all = Vec::<String>::read(value)?;
+            let senders =
+                all.iter().map(|text| source::parse_sender(text).ok_or("not domain=address"));
+            config.outbound.sources.senders = senders.collect::<Result<_, _>>()?;
+            Ok(())
+        },
+    },
     row!(
         "outbound.retry_seconds_min",
         "seconds",

@@ -3,7 +3,7 @@
 use super::{
     super::{connection::Content, route::LOCAL},
     Outbound,
-    open::{NoWay, Open},
+    open::{For, NoWay, Open},
 };
 use account::{
     once::Transaction,
@@ -177,12 +177,17 @@ impl Outbound {
         queued: &Queued,
         (open, connection): (&[u32], &mut Option<Open>),
     ) -> Result<(Vec<Came>, bool), NoWay> {
+        let sender = queued.envelope.from.as_ref().map(|from| from.domain().as_str());
+        let pool = self.settings.sources.pool(sender);
+        if let Some(other) = connection.take_if(|open| open.pool.as_deref() != pool) {
+            other.connection.quit().await;
+        }
         // A connection that was in use may be gone by now: the second one is new.
         for again in [true, false] {
             if !connection.as_ref().is_some_and(|open| open.connection.is_open()) {
-                *connection = Some(self.connect(site).await?);
+                *connection = Some(self.connect(For { site, pool }).await?);
             }
-            let Some(Open { host, connection: open_connection, known_by }) = connection else {
+            let Some(Open { host, connection: open_connection, known_by, .. }) = connection else {
                 break;
             };
             let fresh = self.state().fresh.get(&queued.id.0).cloned();

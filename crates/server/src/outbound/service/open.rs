@@ -6,6 +6,9 @@
 use super::{
     super::{
         connection::{Call, Connection, Unreachable},
+        login::Login,
+        route::Way,
+        source::Source,
         sts::{Mode, Policy},
         verify::Verifier,
     },
@@ -13,15 +16,27 @@ use super::{
 };
 use crate::dns::{Dns, Fault, HostAddresses, NoHost};
 use account::queue::Reply;
+use aws_lc_rs::rand;
 use smtp::client::{Options, Tls};
 use std::net::{IpAddr, SocketAddr};
+use wire::sasl::client::Credentials;
 
 /// An open connection, and to whom.
 pub(super) struct Open {
     pub host: String,
     pub connection: Connection,
-    /// How the host is known: `dane`, `sts`, or nothing where it is not.
+    /// How the host is known: `dane`, `sts`, `pkix`, or nothing where it is not.
     pub known_by: Option<&'static str>,
+    /// The sender's domain whose addresses it was called from.
+    pub pool: Option<String>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy)]
+pub(super) struct For<'a> {
+    pub site: &'a str,
+    /// The sender's domain whose addresses it is called from; none: those of all.
+    pub pool: Option<&'a str>,
 }
 
 /// Why no host takes a message.
@@ -50,25 +65,38 @@ struct Security {
     tls: Tls,
     verifier: Verifier,
     known_by: Option<&'static str>,
+    /// From the first octet.
+    implicit_tls: bool,
+    login: Option<Login>,
 }
 
 impl Security {
     /// TLS if it is there, whoever answers.
     fn opportunistic(host: &str) -> Result<Self, String> {
         let verifier = Verifier::any().map_err(|error| error.to_string())?;
-        let server_name = host.to_owned();
-        Ok(Self { server_name, tls: Tls::Opportunistic, verifier, known_by: None })
+        Ok(Self::new(host, (Tls::Opportunistic, None), verifier))
+    }
+
+    fn new(
+        server_name: &str,
+        (tls, known_by): (Tls, Option<&'static str>),
+        verifier: Verifier,
+    ) -> Self {
+        let server_name = server_name.to_owned();
+        Self { server_name, tls, verifier, known_by, implicit_tls: false, login: None }
     }
 }
 
 impl Outbound {
     /// A connection to the first host of a site that takes one.
-    pub(super) async fn connect(&self, site: &str) -> Result<Open, NoWay> {
-        if let Some(host) = self.settings.routes.of_site(site) {
-            let addresses = host.addresses().await;
+    pub(super) async fn connect(&self, whom: For<'_>) -> Result<Open, NoWay> {
+        let site = whom.site;
+        if let Some(way) = self.settings.routes.of_site(site) {
+            let addresses = way.host.addresses().await;
             let found = addresses.map_err(|error| NoWay::Later(format!("{site}: {error}")))?;
-            let security = self.expected(&host.name, site).await.map_err(NoWay::Later)?;
-            let open = self.call(&host.name, &found, security).await.map_err(NoWay::Later)?;
+            let security = self.on_route(site, way).await.map_err(NoWay::Later)?;
+            let open = self.call((&way.host.name, whom), &found, security).await;
+            let open = open.map_err(NoWay::Later)?;
             self.note_tls(&open, site).await;
             return Ok(open);
         }
@@ -79,16 +107,31 @@ impl Outbound {
             let host = address.to_string();
             let security = Security::opportunistic(&host).map_err(NoWay::Later)?;
             let address = SocketAddr::new(address, self.port());
-            return self.call(&host, &[address], security).await.map_err(NoWay::Later);
+            return self.call((&host, whom), &[address], security).await.map_err(NoWay::Later);
         }
-        self.open_by_dns(dns, site).await
+        self.open_by_dns(dns, whom).await
+    }
+
+    /// What is asked of a host that the settings name. Who gets our password proves who it is.
+    async fn on_route(&self, site: &str, way: Way<'_>) -> Result<Security, String> {
+        let name = &way.host.name;
+        let security = match way.login {
+            Some(login) => {
+                let known = (Tls::Required, Some("pkix"));
+                let login = Some(login.clone());
+                Security { login, ..Security::new(name, known, self.pkix().await?) }
+            }
+            None => self.expected(name, site).await?,
+        };
+        Ok(Security { implicit_tls: way.host.implicit_tls, ..security })
     }
 
     fn port(&self) -> u16 {
         u16::try_from(self.settings.port).unwrap_or(25)
     }
 
-    async fn open_by_dns(&self, dns: &Dns, domain: &str) -> Result<Open, NoWay> {
+    async fn open_by_dns(&self, dns: &Dns, whom: For<'_>) -> Result<Open, NoWay> {
+        let domain = whom.site;
         // Which of two equal hosts comes first is another one each time.
         let seed = Self::now().unsigned_abs();
         let random = |name: &str| delivery::queue::backoff::spread(name, seed);
@@ -118,7 +161,7 @@ impl Outbound {
             let addresses: Vec<SocketAddr> =
                 place.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
             let opened = match security {
-                Ok(security) => self.call(&host, &addresses, security).await,
+                Ok(security) => self.call((&host, whom), &addresses, security).await,
                 Err(error) => Err(error),
             };
             match opened {
@@ -152,12 +195,9 @@ impl Outbound {
                 // RFC 8461 §5: no other host is called than those that the policy names.
                 Err(format!("{host} is not a host of the MTA-STS policy of {domain}"))
             }
-            Some(Mode::Enforce) => Ok(Security {
-                server_name: host.to_owned(),
-                tls: Tls::Required,
-                verifier: self.pkix().await?,
-                known_by: Some("sts"),
-            }),
+            Some(Mode::Enforce) => {
+                Ok(Security::new(host, (Tls::Required, Some("sts")), self.pkix().await?))
+            }
             mode => {
                 if mode == Some(Mode::Testing) && !named {
                     tracing::warn!(domain, host, "not a host of the MTA-STS policy in testing");
@@ -208,44 +248,38 @@ impl Outbound {
                 // §2.2: no usable record: TLS, whoever answers.
                 None => (Verifier::any().map_err(|error| error.to_string())?, None),
             };
-            let tls = Tls::Required;
-            return Ok(Some(Security { server_name: base, tls, verifier, known_by }));
+            return Ok(Some(Security::new(&base, (Tls::Required, known_by), verifier)));
         }
         Ok(None)
     }
 
     async fn call(
         &self,
-        host: &str,
+        (host, whom): (&str, For<'_>),
         addresses: &[SocketAddr],
         security: Security,
     ) -> Result<Open, String> {
-        let Security { server_name, tls: wanted, verifier, known_by } = security;
+        let known_by = security.known_by;
         let mut why = format!("{host} has no address");
-        let ways = match wanted {
-            Tls::Opportunistic => [Some(Tls::Opportunistic), Some(Tls::Never)],
+        let ways = match security.tls {
+            // What begins with TLS cannot go on without.
+            Tls::Opportunistic if !security.implicit_tls => {
+                [Some(Tls::Opportunistic), Some(Tls::Never)]
+            }
             one => [Some(one), None],
         };
         for address in addresses.iter().copied() {
+            let source = self.settings.sources.choose(whom.pool, (whom.site, address.ip()));
+            if source == Source::None {
+                why = format!("{host} [{address}]: there is no outbound.source_addresses for it");
+                continue;
+            }
             for tls in ways.into_iter().flatten() {
-                let call = Call {
-                    address,
-                    source: None,
-                    server_name: server_name.clone(),
-                    implicit_tls: false,
-                    verifier: verifier.clone(),
-                    options: Options {
-                        host_name: self.host_name.clone(),
-                        lmtp: false,
-                        tls,
-                        authenticated: false,
-                        chunking: true,
-                        credentials: None,
-                    },
-                };
+                let call = self.how((address, source), &security, tls)?;
                 match Connection::open(call, self.connection).await {
                     Ok(connection) => {
-                        return Ok(Open { host: host.to_owned(), connection, known_by });
+                        let pool = whom.pool.map(str::to_owned);
+                        return Ok(Open { host: host.to_owned(), connection, known_by, pool });
                     }
                     // RFC 7435: what cannot be spoken to with TLS is spoken to without.
                     Err(Unreachable::Tls(error)) if tls == Tls::Opportunistic => {
@@ -260,6 +294,40 @@ impl Outbound {
         }
         Err(why)
     }
+
+    fn how(
+        &self,
+        (address, source): (SocketAddr, Source<'_>),
+        security: &Security,
+        tls: Tls,
+    ) -> Result<Call, String> {
+        let (source, name) = match source {
+            Source::From(address, name) => (Some(address), name),
+            Source::Any | Source::None => (None, None),
+        };
+        Ok(Call {
+            address,
+            source,
+            server_name: security.server_name.clone(),
+            implicit_tls: security.implicit_tls,
+            verifier: security.verifier.clone(),
+            options: Options {
+                host_name: name.unwrap_or(&self.host_name).to_owned(),
+                lmtp: false,
+                tls,
+                authenticated: false,
+                chunking: true,
+                credentials: security.login.as_ref().map(credentials).transpose()?,
+            },
+        })
+    }
+}
+
+/// For one connection.
+fn credentials(login: &Login) -> Result<Credentials, String> {
+    let mut nonce = [0; 18];
+    rand::fill(&mut nonce).map_err(|_| "there are no random numbers".to_owned())?;
+    Ok(login.credentials(nonce))
 }
 
 /// The address of a site that is an address literal (RFC 5321 §4.1.3).
