@@ -81,8 +81,8 @@ impl Logins {
     /// The login for a domain with its own.
     #[must_use]
     pub fn of_domain(&self, domain: &str) -> Option<&Login> {
-        let is = |one: &&Login| matches!(&one.whom, For::Domain(own) if own.eq_ignore_ascii_case(domain));
-        self.0.iter().find(is)
+        let is = |own: &str| own.eq_ignore_ascii_case(domain);
+        self.0.iter().find(|one| matches!(&one.whom, For::Domain(own) if is(own)))
     }
 
     /// The login at a host.

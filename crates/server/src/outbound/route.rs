@@ -1,5 +1,5 @@
-//! Where mail for a domain goes: to ourselves, to the smart host, along a route of its own, or to the
-//! hosts that DNS names.
+//! Where mail for a domain goes: to ourselves, to the smart host, along a route of its own, or to
+//! the hosts that DNS names.
 
 use super::login::{Login, Logins};
 use std::{net::SocketAddr, sync::Arc};
