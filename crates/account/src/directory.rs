@@ -135,7 +135,11 @@ impl Directory {
         }
     }
 
-    async fn has_domain(&self, domain: &Domain) -> Result<bool, Error> {
+    /// Whether a domain is ours.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn has_domain(&self, domain: &Domain) -> Result<bool, Error> {
         Ok(self.value(keys::domain(domain.as_str())).await?.is_some())
     }
 

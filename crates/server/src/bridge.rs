@@ -4,6 +4,7 @@ use crate::auth::Access;
 use std::{future::Future, sync::Arc};
 use wire::Machine;
 
+pub mod https;
 pub mod imap;
 pub mod pop3;
 pub mod smtp;

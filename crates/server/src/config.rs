@@ -73,6 +73,8 @@ pub struct Config {
     pub outbound: crate::outbound::service::Settings,
     /// Checks of mail that comes in.
     pub inbound: crate::inbound::Settings,
+    /// The MTA-STS policy of our own domains.
+    pub sts: crate::sts::Settings,
     /// DKIM signatures.
     pub dkim: crate::signing::Settings,
     /// DNS.
@@ -210,7 +212,7 @@ impl Config {
     #[must_use]
     pub const fn timeouts_of(&self, protocol: Protocol) -> Timeouts {
         let command_seconds = match protocol {
-            Protocol::Imaps | Protocol::Imap => self.timeouts.command_seconds,
+            Protocol::Imaps | Protocol::Imap | Protocol::Https => self.timeouts.command_seconds,
             Protocol::Pop3s | Protocol::Pop3 => self.pop3_command_seconds,
             Protocol::Submissions | Protocol::Submission | Protocol::Smtp | Protocol::Lmtp => {
                 self.smtp_command_seconds

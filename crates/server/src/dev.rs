@@ -49,8 +49,9 @@ pub type Ports = Vec<(Protocol, u16)>;
 
 /// The ports moved by `offset`; an error when they would not fit.
 pub fn ports(offset: u16) -> Result<Ports, String> {
-    Protocol::ALL
-        .into_iter()
+    // What HTTPS tells is for other servers, which do not come here.
+    let tried = Protocol::ALL.into_iter().filter(|protocol| *protocol != Protocol::Https);
+    tried
         .map(|protocol| Some((protocol, protocol.dev_port().checked_add(offset)?)))
         .collect::<Option<Ports>>()
         .ok_or_else(|| format!("--port-offset {offset}: ports end at 65535"))
@@ -183,6 +184,7 @@ pub fn table(ports: &Ports, accounts: &[DevAccount], (data, ca): (&Path, &Path))
             Protocol::Submission => "send mail: submission with STARTTLS",
             Protocol::Smtp => "mail from other servers: SMTP, no login",
             Protocol::Lmtp => "local delivery: LMTP, no login",
+            Protocol::Https => "for other servers: the MTA-STS policy",
         };
         let _ = writeln!(text, "  {:<12} 127.0.0.1:{port:<6} {how}", protocol.name());
     }

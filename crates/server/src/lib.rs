@@ -34,5 +34,6 @@ pub mod service;
 pub mod sessions;
 pub mod signing;
 pub mod stack;
+pub mod sts;
 pub mod tls;
 pub mod transport;

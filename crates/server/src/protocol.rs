@@ -12,11 +12,12 @@ pub enum Protocol {
     Submission,
     Smtp,
     Lmtp,
+    Https,
 }
 
 impl Protocol {
     /// All of them, in the order of the table that `palomar dev` prints.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Imaps,
         Self::Imap,
         Self::Pop3s,
@@ -25,6 +26,7 @@ impl Protocol {
         Self::Submission,
         Self::Smtp,
         Self::Lmtp,
+        Self::Https,
     ];
 
     /// Its name in the configuration, in logs and metrics.
@@ -39,6 +41,7 @@ impl Protocol {
             Self::Submission => "submission",
             Self::Smtp => "smtp",
             Self::Lmtp => "lmtp",
+            Self::Https => "https",
         }
     }
 
@@ -51,7 +54,7 @@ impl Protocol {
     /// Whether TLS comes first.
     #[must_use]
     pub const fn implicit_tls(self) -> bool {
-        matches!(self, Self::Imaps | Self::Pop3s | Self::Submissions)
+        matches!(self, Self::Imaps | Self::Pop3s | Self::Submissions | Self::Https)
     }
 
     /// Its port by IANA's registry; LMTP has none and takes 24, which is for private mail systems.
@@ -66,6 +69,7 @@ impl Protocol {
             Self::Submission => 587,
             Self::Smtp => 25,
             Self::Lmtp => 24,
+            Self::Https => 443,
         }
     }
 
@@ -81,6 +85,7 @@ impl Protocol {
             Self::Submission => 1587,
             Self::Smtp => 1025,
             Self::Lmtp => 1024,
+            Self::Https => 1443,
         }
     }
 
@@ -90,11 +95,13 @@ impl Protocol {
         match self {
             Self::Imaps | Self::Imap => Some(b"imap"),
             Self::Pop3s | Self::Pop3 => Some(b"pop3"),
+            Self::Https => Some(b"http/1.1"),
             Self::Submissions | Self::Submission | Self::Smtp | Self::Lmtp => None,
         }
     }
 
-    /// What a client hears in place of a greeting when there are too many connections.
+    /// What a client hears in place of a greeting when there are too many connections; nothing
+    /// where TLS comes first.
     #[must_use]
     pub const fn busy(self) -> &'static [u8] {
         match self {
@@ -103,6 +110,7 @@ impl Protocol {
             Self::Submissions | Self::Submission | Self::Smtp | Self::Lmtp => {
                 b"421 4.3.2 Too many connections\r\n"
             }
+            Self::Https => b"",
         }
     }
 }

@@ -211,6 +211,7 @@ impl Service {
             signing,
             certificates: certificates.clone(),
             inspection,
+            sts: config.sts.policy(&config.host_name),
             dns,
         });
         let tls = certificates.map(Tls::new).transpose()?;

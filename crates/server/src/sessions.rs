@@ -1,7 +1,7 @@
 //! A machine and a bridge for each connection, by protocol.
 
 use crate::{
-    bridge::{Bridge, imap, pop3, smtp},
+    bridge::{Bridge, https, imap, pop3, smtp},
     config::Config,
     context::{Context, Peer},
     driver::{Driver, Ended, Shared},
@@ -86,6 +86,9 @@ impl Sessions {
             Protocol::Lmtp => {
                 let session = self.smtp.session(&self.context, peer, ::smtp::Kind::Lmtp);
                 drive(stream, session, shared, (shutdown, secure)).await
+            }
+            Protocol::Https => {
+                drive(stream, https::session(&self.context), shared, (shutdown, secure)).await
             }
             Protocol::Pop3s | Protocol::Pop3 => {
                 let session = self.pop3.session(&self.context, peer);

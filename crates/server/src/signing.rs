@@ -47,6 +47,8 @@ pub struct Signing {
     accounts: Arc<Accounts>,
     dns: Option<Arc<Dns>>,
     settings: Settings,
+    /// Held while keys are made, so that nobody makes the same ones twice.
+    making: tokio::sync::Mutex<()>,
     /// Active keys, ready for use.
     ready: Mutex<HashMap<Domain, Arc<[SigningKey]>>>,
 }
@@ -72,7 +74,8 @@ impl Signing {
     #[must_use]
     pub fn new(accounts: &Arc<Accounts>, dns: Option<Arc<Dns>>, settings: Settings) -> Arc<Self> {
         let accounts = Arc::clone(accounts);
-        Arc::new(Self { accounts, dns, settings, ready: Mutex::default() })
+        let (making, ready) = Default::default();
+        Arc::new(Self { accounts, dns, settings, making, ready })
     }
 
     /// Keys of a domain changed.
@@ -136,6 +139,7 @@ impl Signing {
     /// # Errors
     /// The directory's.
     pub async fn make(&self, domain: &Domain) -> Result<Vec<DomainKey>, Error> {
+        let _making = self.making.lock().await;
         let known = self.accounts.directory().domain_keys(domain).await?;
         let mut made = Vec::new();
         for rsa in [true, false] {
@@ -143,6 +147,30 @@ impl Signing {
             made.push(key);
         }
         Ok(made)
+    }
+
+    /// Makes what a domain lacks: a key of each kind, or one that follows an old one.
+    ///
+    /// # Errors
+    /// The directory's.
+    pub async fn make_missing(&self, domain: &Domain) -> Result<(), Error> {
+        if !self.settings.sign {
+            return Ok(());
+        }
+        let _making = self.making.lock().await;
+        let keys = self.accounts.directory().domain_keys(domain).await?;
+        let now = SystemClock.now_seconds();
+        for rsa in [true, false] {
+            let mut of_kind = keys.iter().filter(|key| key.rsa == rsa);
+            let waits = of_kind.clone().any(|key| key.state == KeyState::Waiting);
+            let active = of_kind.find(|key| key.state == KeyState::Active);
+            let old = i64::from(self.settings.key_days) * DAY_SECONDS;
+            let due = active.is_none_or(|key| old > 0 && now - key.since > old);
+            if due && !waits {
+                self.make_one(domain, rsa, &keys).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn make_one(
@@ -220,17 +248,8 @@ impl Signing {
         let directory = self.accounts.directory();
         let now = SystemClock.now_seconds();
         for domain in directory.domains().await? {
+            self.make_missing(&domain).await?;
             let keys = directory.domain_keys(&domain).await?;
-            for rsa in [true, false] {
-                let mut of_kind = keys.iter().filter(|key| key.rsa == rsa);
-                let waits = of_kind.clone().any(|key| key.state == KeyState::Waiting);
-                let active = of_kind.find(|key| key.state == KeyState::Active);
-                let old = i64::from(self.settings.key_days) * DAY_SECONDS;
-                let due = active.is_none_or(|key| old > 0 && now - key.since > old);
-                if due && !waits {
-                    self.make_one(&domain, rsa, &keys).await?;
-                }
-            }
             for key in &keys {
                 match key.state {
                     KeyState::Waiting if self.is_published(&domain, key).await => {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+pub mod http;
 pub mod line;
 pub mod outbox;
 pub mod proxy;

@@ -20,6 +20,10 @@ impl Admin {
             Request::DomainAdd { domain } => {
                 let name = parse_domain(&domain)?;
                 directory.add_domain(&name).await.map_err(|e| told(e, &domain))?;
+                // Without a running server they are made when it starts.
+                if let Some(server) = self.server() {
+                    server.signing.make_missing(&name).await.map_err(|e| told(e, &domain))?;
+                }
                 Ok(Reply::Done)
             }
             Request::DomainRemove { domain } => {
@@ -67,6 +71,7 @@ impl Admin {
         let facts = Facts {
             host_name: &server.host_name,
             keys: &keys,
+            sts: server.sts.as_ref(),
             certificates: &certificates.unwrap_or_default(),
         };
         Ok(wanted(&name, &facts))

@@ -2,8 +2,8 @@
 
 use super::LogFormat;
 use crate::{
-    dns::Dnssec, inbound::Dmarc, listener::ListenerConfig, protocol::Protocol, proxy::Network,
-    scan::dnslist, tls::CertificateFiles,
+    dns::Dnssec, inbound::Dmarc, listener::ListenerConfig, outbound::sts::Mode, protocol::Protocol,
+    proxy::Network, scan::dnslist, tls::CertificateFiles,
 };
 use std::{
     net::{IpAddr, SocketAddr},
@@ -78,6 +78,17 @@ impl Read for Dmarc {
             "junk" => Ok(Self::Junk),
             "mark" => Ok(Self::Mark),
             other => Err(format!("expected enforce, junk or mark, found {other}")),
+        }
+    }
+}
+
+impl Read for Mode {
+    fn read(value: &Value) -> Result<Self, String> {
+        match text(value)? {
+            "enforce" => Ok(Self::Enforce),
+            "testing" => Ok(Self::Testing),
+            "none" => Ok(Self::None),
+            other => Err(format!("expected enforce, testing or none, found {other}")),
         }
     }
 }

@@ -4,12 +4,12 @@
 //! never missing.
 
 use super::{Dns, Fault, ascii};
-use crate::signing;
+use crate::{signing, sts};
 use account::directory::{DomainKey, KeyState};
 use aws_lc_rs::digest::{SHA256, digest};
 use mail::Domain;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::IpAddr};
 
 /// Octets of one string of a TXT record (RFC 1035 §3.3.14).
 const STRING_OCTETS_MAX: usize = 255;
@@ -35,6 +35,7 @@ pub struct Wanted {
 pub enum Kind {
     Mx,
     Txt,
+    Cname,
     Tlsa,
     Srv,
 }
@@ -68,6 +69,8 @@ pub enum State {
 pub struct Facts<'a> {
     /// Our name.
     pub host_name: &'a str,
+    /// The MTA-STS policy, if there is one.
+    pub sts: Option<&'a sts::Policy>,
     /// The domain's keys.
     pub keys: &'a [DomainKey],
     /// Public keys (SPKI) of the certificates that the host shows.
@@ -89,6 +92,11 @@ pub fn wanted(domain: &Domain, facts: &Facts<'_>) -> Vec<Wanted> {
         record(name.clone(), Kind::Mx, format!("10 {host}."), "where mail for it is received"),
         record(name.clone(), Kind::Txt, "v=spf1 mx -all".into(), "who sends its mail (SPF)"),
     ];
+    if host != name {
+        // RFC 7208 §2.3: the name in EHLO is checked as well, and alone for reports.
+        let about = "who greets by the host's name (SPF)";
+        all.push(record(host.to_owned(), Kind::Txt, "v=spf1 a -all".into(), about));
+    }
     for key in facts.keys {
         let Ok(text) = signing::open(domain, key)
             .and_then(|key| key.record().map_err(|error| error.to_string()))
@@ -114,6 +122,13 @@ pub fn wanted(domain: &Domain, facts: &Facts<'_>) -> Vec<Wanted> {
         format!("v=TLSRPTv1; rua=mailto:postmaster@{name}"),
         "who hears of trouble with TLS (TLS-RPT)",
     ));
+    if let Some(policy) = facts.sts {
+        let id = format!("v=STSv1; id={};", policy.id);
+        let about = "that there is an MTA-STS policy, and which";
+        all.push(record(format!("_mta-sts.{name}"), Kind::Txt, id, about));
+        let about = "where the MTA-STS policy is served";
+        all.push(record(format!("mta-sts.{name}"), Kind::Cname, format!("{host}."), about));
+    }
     // Of any of the host's certificates: while one follows another both are right.
     for key in facts.certificates {
         let hash: String =
@@ -147,6 +162,7 @@ impl Wanted {
         let kind = match self.kind {
             Kind::Mx => "MX",
             Kind::Txt => "TXT",
+            Kind::Cname => "CNAME",
             Kind::Tlsa => "TLSA",
             Kind::Srv => "SRV",
         };
@@ -192,6 +208,7 @@ impl Dns {
                 let found = self.txt(name).await?.records;
                 Ok(found.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect())
             }
+            Kind::Cname => self.leads(name, wanted.data.trim_end_matches('.')).await,
             Kind::Tlsa => {
                 let host = name.strip_prefix("_25._tcp.").unwrap_or(name);
                 let found = self.tlsa(host, 25).await?;
@@ -209,6 +226,28 @@ impl Dns {
                 Ok(found.records.iter().map(text).collect())
             }
             Kind::Srv => Ok(self.services(name).await?.records),
+        }
+    }
+}
+
+impl Dns {
+    /// Where an alias leads: the host that is wanted, if any of its addresses is the same; whether
+    /// by CNAME or not does not matter.
+    async fn leads(&self, name: &str, host: &str) -> Result<Vec<String>, Fault> {
+        let found = self.both(name).await?;
+        let wanted = self.both(host).await.unwrap_or_default();
+        if found.iter().any(|address| wanted.contains(address)) {
+            return Ok(vec![format!("{host}.")]);
+        }
+        Ok(found.iter().map(ToString::to_string).collect())
+    }
+
+    async fn both(&self, name: &str) -> Result<Vec<IpAddr>, Fault> {
+        let (four, six) = tokio::join!(self.addresses(name, false), self.addresses(name, true));
+        match (four, six) {
+            (Ok(four), Ok(six)) => Ok([four.records, six.records].concat()),
+            (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one.records),
+            (Err(_), Err(fault @ Fault::Temporary(_))) | (Err(fault), Err(_)) => Err(fault),
         }
     }
 }

@@ -152,6 +152,7 @@ impl World {
             certificates: None,
             inspection: crate::inbound::Inspection::new(None, "mx.test", Default::default())
                 .unwrap(),
+            sts: None,
             dns: None,
         });
         let options = Options {

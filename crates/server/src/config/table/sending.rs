@@ -4,7 +4,10 @@ use super::super::{
     Setting,
     read::{self, Read},
 };
-use crate::outbound::{Host, Logins, Route, source};
+use crate::{
+    outbound::{Host, Logins, Route, source},
+    sts::{self, AGE_SECONDS_MAX},
+};
 use std::path::PathBuf;
 
 pub(super) const SETTINGS: &[Setting] = &[
@@ -43,6 +46,40 @@ pub(super) const SETTINGS: &[Setting] = &[
             let domain = |text: &String| mail::Domain::parse(text).map(|name| name.to_ascii());
             let all: Option<_> = all.iter().map(domain).collect();
             config.inbound.arc_trusted_sealers = all.ok_or("not domains")?;
+            Ok(())
+        },
+    },
+    row!(
+        "sts.mode",
+        "word",
+        "",
+        "What the MTA-STS policy of our domains asks of those who send to them: `enforce`, \
+         `testing`, or `none` to withdraw one. Served by an `https` listener as \
+         `https://mta-sts.DOMAIN/.well-known/mta-sts.txt`. Without it there is no policy.",
+        sts.mode
+    ),
+    Setting {
+        name: "sts.max_age_seconds",
+        unit: "seconds",
+        default: "604800",
+        doc: "How long senders remember the policy; at most a year.",
+        set: |config, value| {
+            config.sts.max_age_seconds = u32::read(value)?;
+            if config.sts.max_age_seconds > AGE_SECONDS_MAX {
+                return Err(format!("expected at most {AGE_SECONDS_MAX}"));
+            }
+            Ok(())
+        },
+    },
+    Setting {
+        name: "sts.mx",
+        unit: "list of names",
+        default: "[]",
+        doc: "Hosts that the policy names, `*.` for one label; `host_name` without any.",
+        set: |config, value| {
+            let all = Vec::<String>::read(value)?;
+            let all: Option<_> = all.iter().map(|text| sts::host(text)).collect();
+            config.sts.hosts = all.ok_or("not host names")?;
             Ok(())
         },
     },
