@@ -90,8 +90,9 @@ const GENERAL: &[Setting] = &[
          {protocol=\"submissions\",address=\"[::]:465\"}, \
          {protocol=\"submission\",address=\"[::]:587\"}, {protocol=\"smtp\",address=\"[::]:25\"}]",
         "Where to listen: `protocol` (imaps, imap, pop3s, pop3, submissions, submission, smtp, \
-         lmtp, https), `address` (address:port), and `proxy`, a list of networks whose PROXY protocol \
-         header is believed and required. LMTP asks for no login: bind it to loopback only.",
+         lmtp, https), `address` (address:port), and `proxy`, a list of networks whose PROXY \
+         protocol header is believed and required. LMTP asks for no login: bind it to loopback \
+         only.",
         listeners
     ),
     row!(

@@ -82,12 +82,6 @@ pub struct Facts<'a> {
 pub fn wanted(domain: &Domain, facts: &Facts<'_>) -> Vec<Wanted> {
     let name = ascii(domain.as_str()).unwrap_or_else(|| domain.to_string());
     let host = facts.host_name;
-    let record = |name: String, kind, data: String, about: &str| Wanted {
-        name: format!("{name}."),
-        kind,
-        data,
-        about: about.to_owned(),
-    };
     let mut all = vec![
         record(name.clone(), Kind::Mx, format!("10 {host}."), "where mail for it is received"),
         record(name.clone(), Kind::Txt, "v=spf1 mx -all".into(), "who sends its mail (SPF)"),
@@ -139,6 +133,17 @@ pub fn wanted(domain: &Domain, facts: &Facts<'_>) -> Vec<Wanted> {
         let about = "the host's key, in a zone signed with DNSSEC (DANE)";
         all.push(record(format!("_25._tcp.{host}"), Kind::Tlsa, format!("3 1 1 {hash}"), about));
     }
+    all.extend(services(&name, host));
+    all
+}
+
+fn record(name: String, kind: Kind, data: String, about: &str) -> Wanted {
+    Wanted { name: format!("{name}."), kind, data, about: about.to_owned() }
+}
+
+/// Where mail programs find what (RFC 6186, RFC 8314 §5.1).
+fn services(name: &str, host: &str) -> Vec<Wanted> {
+    let mut all = Vec::new();
     for (service, port) in [("imaps", 993), ("pop3s", 995), ("submissions", 465)] {
         let data = format!("0 1 {port} {host}.");
         all.push(record(format!("_{service}._tcp.{name}"), Kind::Srv, data, "for mail programs"));
