@@ -3,10 +3,13 @@
 use crate::{
     Account, Appended, Error, NewMessage, Numbers, Refused, View,
     account::{Inner, SYSTEM_ALL, Sent},
-    body, keys,
+    body,
+    explain::Explained,
+    keys,
     keywords::settle_opposites,
     plan::Effective,
     record::{Ingest, Placed, Record},
+    seal::Kind,
     state::Entry,
     threads::Threading,
 };
@@ -42,6 +45,8 @@ struct Ready {
     record: Vec<u8>,
     blob: Bytes,
     threading: Threading,
+    /// Why it is here, sealed.
+    explained: Option<Vec<u8>>,
 }
 
 impl Account {
@@ -121,7 +126,11 @@ impl Account {
         let told = flags.keywords.iter().any(|one| one.opposite().is_some());
         let besides = new.tell_attachments && !told;
         let besides = besides.then(|| Keyword::of_attachments(prepared.ingest.has_attachment));
+        let seal = |why: Arc<Explained>| {
+            self.seal.seal(Kind::Explained, message.into(), &why.write())
+        };
         Ok(Ready {
+            explained: new.explained.map(seal).transpose()?,
             message,
             octets,
             date,
@@ -178,6 +187,9 @@ impl Account {
                 flags: Entry::with_flags(one.flags.system.0 & SYSTEM_ALL, set),
             };
             draft.put(keys::record(one.message), &one.record);
+            if let Some(explained) = &one.explained {
+                draft.put(keys::explained(one.message), explained);
+            }
             one.threading.put(&mut draft);
             draft.blobs.push((one.message.into(), one.blob.clone()));
             draft.add(mailbox.0, entry, &numbers);

@@ -9,12 +9,14 @@ use crate::{
     bulk::{self, Group},
     change,
     change::Member,
+    explain::Explained,
     fold::{Folded, Thrown},
     index::manifest::{Manifest, Place},
     keys::{self, tag},
     load::Numbers,
     read::RECORDS_PAGE,
     saved,
+    seal::Kind,
     transfer::read_sharers,
 };
 use bytes::Bytes;
@@ -345,6 +347,17 @@ impl Check<'_> {
             }
             if saved::read(&value).is_none() {
                 self.tell(format_args!("the save date of message {message:?} cannot be read"));
+            }
+        }
+        for (key, value) in self.stored(tag::EXPLAINED).await? {
+            let message = keys::number(&key);
+            if message.is_none_or(|message| !messages.contains(&message)) {
+                self.tell(format_args!("why message {message:?} is there has no message"));
+            }
+            let number = message.unwrap_or_default().into();
+            let plain = self.account.seal.open(Kind::Explained, number, &value).ok();
+            if plain.and_then(|plain| Explained::read(&plain)).is_none() {
+                self.tell(format_args!("why message {message:?} is there cannot be read"));
             }
         }
         let mut after = None;

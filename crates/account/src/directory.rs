@@ -6,12 +6,13 @@ mod people;
 mod shared;
 mod signing;
 mod tokens;
-mod turn;
+pub(crate) mod turn;
 
 pub use crate::password::{SCRAM_ITERATIONS, SCRAM_SALT_OCTETS};
 use crate::{
     Error, Refused,
     accounts::Shared,
+    junk,
     keys::{self, tag},
     person::Person,
     seal::{Kind, Seal},
@@ -86,6 +87,7 @@ impl Directory {
         self.shared.hot.forget(id);
         self.keep_uid_validity(id).await?;
         self.shared.kv.erase(id.0).await?;
+        junk::erase(&self.shared, id).await?;
         let mut tries = 0;
         loop {
             let head = self.head(&mut tries).await?;

@@ -34,6 +34,9 @@ pub(crate) mod tag {
     pub const SHARING: u8 = b'a';
     pub const PEER: u8 = b'b';
     pub const DOMAIN_KEY: u8 = b'c';
+    pub const BOOK: u8 = b'd';
+    pub const LESSON: u8 = b'e';
+    pub const EXPLAINED: u8 = b'k';
 }
 
 /// The longest key with numbers only: a tag, 8 and 4 octets.
@@ -157,6 +160,34 @@ pub(crate) fn peer(hash: u64) -> Key {
 /// Queue: how far a recipient of a message is.
 pub(crate) fn progress(number: u64, recipient: u32) -> Key {
     Key::new(tag::PROGRESS, &[&number.to_be_bytes(), &recipient.to_be_bytes()])
+}
+/// Books of junk: how far an owner's is.
+pub(crate) fn book(owner: u32) -> Key {
+    Key::new(tag::BOOK, &[&owner.to_be_bytes()])
+}
+/// Books of junk: a page.
+pub(crate) fn book_page(owner: u32, page: u8) -> Key {
+    Key::new(tag::BOOK, &[&owner.to_be_bytes(), &[1, page]])
+}
+/// Books of junk: what was written into a book since its pages were stored.
+pub(crate) fn book_entry(owner: u32, number: u32) -> Key {
+    Key::new(tag::BOOK, &[&owner.to_be_bytes(), &[2], &number.to_be_bytes()])
+}
+/// Books of junk: what a person said of a message.
+pub(crate) fn lesson(owner: u32, message: u32) -> Key {
+    Key::new(tag::LESSON, &[&owner.to_be_bytes(), &message.to_be_bytes()])
+}
+/// Books of junk: all of an owner's book, or lessons: from, to.
+pub(crate) fn of_owner(tag: u8, owner: u32) -> (Bytes, Bytes) {
+    let to = match owner.checked_add(1) {
+        Some(next) => Key::new(tag, &[&next.to_be_bytes()]),
+        None => Key::new(tag + 1, &[]),
+    };
+    (Key::new(tag, &[&owner.to_be_bytes()]).bytes(), to.bytes())
+}
+/// Why a message is where it came to.
+pub(crate) fn explained(message: u32) -> Key {
+    Key::new(tag::EXPLAINED, &[&message.to_be_bytes()])
 }
 /// Directory: a domain.
 pub(crate) fn domain(name: &str) -> Bytes {

@@ -53,13 +53,14 @@ impl Account {
         values.into_iter().map(time).collect()
     }
 
-    /// Takes out the save dates of messages that are erased.
+    /// Takes out the save dates of messages that are erased, and why they are where they are.
     pub(crate) async fn draft_unsaved(
         &self,
         draft: &mut Draft,
         messages: impl Iterator<Item = u32>,
     ) -> Result<(), Error> {
         for message in messages {
+            draft.delete(keys::explained(message));
             let scan = store::Scan {
                 account: self.id.0,
                 from: keys::saved(message, 0, 0).bytes(),

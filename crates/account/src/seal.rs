@@ -39,12 +39,18 @@ pub(crate) enum Kind {
     Annotation = 14,
     /// Of the directory: a domain's secret key.
     DomainKey = 15,
+    /// Why a message is where it came to.
+    Explained = 16,
     /// Of the queue: a message's envelope.
     Queued = 20,
     /// Of the queue: how far a recipient is.
     QueueProgress = 21,
     /// Of the queue: what is remembered of a domain.
     Peer = 22,
+    /// Of the books of junk: a book.
+    Book = 25,
+    /// Of the books of junk: what a person said of a message.
+    Lesson = 26,
 }
 
 /// An account's key, ready for use.

@@ -1,6 +1,6 @@
 //! The nouns of this floor: names, limits, what operations take and give.
 
-use crate::{Error, Extract, Row};
+use crate::{Error, Extract, Row, explain::Explained};
 use bytes::Bytes;
 use mail::{Flags, MailboxId, MessageId, ModSeq, NumberSet, Uid, UidValidity};
 use std::sync::{Arc, OnceLock};
@@ -85,6 +85,8 @@ pub struct NewMessage {
     /// Whether it gets `$hasattachment` or `$hasnoattachment`, if it comes with neither (RFC 9979
     /// §4) and the account has room for the keyword.
     pub tell_attachments: bool,
+    /// Why it is here, to be stored with it.
+    pub explained: Option<Arc<Explained>>,
     /// What parsing and compressing gave; clones of this message share it, so that mail to many
     /// accounts is parsed once.
     pub prepared: Arc<OnceLock<crate::append::Prepared>>,
@@ -99,6 +101,7 @@ impl NewMessage {
             flags: Flags::default(),
             internal_date: None,
             tell_attachments: false,
+            explained: None,
             prepared: Arc::default(),
         }
     }

@@ -85,6 +85,13 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// Of names alone, to write a lesson again that was written before; they have no texts.
+    #[must_use]
+    pub fn of_hashes(hashes: impl Iterator<Item = u64>) -> Self {
+        let nameless = |hash| Token { hash, kind: Kind::Word, first: 0..0, second: 0..0 };
+        Self { texts: String::new(), list: hashes.map(nameless).collect() }
+    }
+
     /// All, in order of appearance; each hash once.
     #[must_use]
     pub fn list(&self) -> &[Token] {

@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Taken by one at a time.
 #[derive(Default)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     taken: AtomicBool,
     free: Event,
 }
 
 /// The turn, until it is dropped.
-pub(super) struct Held<'a>(&'a Turn);
+pub(crate) struct Held<'a>(&'a Turn);
 
 impl Turn {
     fn try_take(&self) -> Option<Held<'_>> {
