@@ -126,9 +126,8 @@ impl Account {
         let told = flags.keywords.iter().any(|one| one.opposite().is_some());
         let besides = new.tell_attachments && !told;
         let besides = besides.then(|| Keyword::of_attachments(prepared.ingest.has_attachment));
-        let seal = |why: Arc<Explained>| {
-            self.seal.seal(Kind::Explained, message.into(), &why.write())
-        };
+        let seal =
+            |why: Arc<Explained>| self.seal.seal(Kind::Explained, message.into(), &why.write());
         Ok(Ready {
             explained: new.explained.map(seal).transpose()?,
             message,

@@ -158,8 +158,11 @@ mod tests {
     use super::*;
 
     fn one() -> Explained {
-        let check =
-            Check { method: "spf".into(), result: "pass".into(), of: "smtp.mailfrom=a.test".into() };
+        let check = Check {
+            method: "spf".into(),
+            result: "pass".into(),
+            of: "smtp.mailfrom=a.test".into(),
+        };
         let reason = Reason { by: "RBL".into(), score: -2.5, text: "listed".into() };
         let word = Word { place: "subject".into(), text: "año".into(), probability: 0.875 };
         Explained {

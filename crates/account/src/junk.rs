@@ -10,7 +10,11 @@ mod lesson;
 mod open;
 
 use crate::{
-    Account, Accounts, Error, accounts::Shared, directory::turn::Turn, explain::Explained, keys,
+    Account, Accounts, Error,
+    accounts::Shared,
+    directory::turn::Turn,
+    explain::Explained,
+    keys,
     seal::{Kind, Seal},
 };
 use acts::{Act, Acts};
@@ -51,7 +55,7 @@ pub struct Learning {
 /// What a step did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Learnt {
-    /// What was said of which message.
+    /// What people said of which message; not what was gathered from filing and answering.
     pub said: Vec<(MessageId, Class)>,
     /// Whether there is more to be heard.
     pub more: bool,
@@ -85,6 +89,15 @@ pub struct Books {
     turn: Turn,
     cached: Mutex<Cached>,
     books_max: usize,
+}
+
+/// A lesson that somebody's act asks for.
+struct Asked {
+    message: MessageId,
+    class: Class,
+    before: Option<Lesson>,
+    /// Somebody said so, as opposed to what can be gathered from what he did.
+    told: bool,
 }
 
 /// Changes of the books that become one commit.
@@ -280,7 +293,7 @@ impl Books {
             server: self.find(SERVER).await?,
             puts: Puts::new(),
         };
-        let mut said = Vec::new();
+        let (mut said, mut learnt) = (Vec::new(), 0);
         for act in &acts.acts {
             let lesson = match act {
                 Act::Erased(message) => {
@@ -289,9 +302,9 @@ impl Books {
                 }
                 act => self.asked(account, *act).await?,
             };
-            let Some((message, class, before)) = lesson else { continue };
+            let Some(Asked { message, class, before, told }) = lesson else { continue };
             let known = before.is_some_and(|before| before.class == class);
-            if !known && said.len() >= how.messages_max {
+            if !known && learnt >= how.messages_max {
                 continue;
             }
             let keyword = match act {
@@ -303,7 +316,8 @@ impl Books {
             if let Some(before) = before.filter(|_| known) {
                 now = Lesson { keyword, ..before };
             } else if self.change(account, &mut plan, (message, before, how), &mut now).await? {
-                said.push((message, class));
+                learnt += 1;
+                said.extend(told.then_some((message, class)));
             } else {
                 continue;
             }
@@ -327,30 +341,31 @@ impl Books {
         Ok(said)
     }
 
-    /// Which message is to be learnt as what, and what was learnt of it before; nothing when the act
-    /// says nothing.
-    async fn asked(
-        &self,
-        account: &Account,
-        act: Act,
-    ) -> Result<Option<(MessageId, Class, Option<Lesson>)>, Error> {
+    /// What an act asks for; nothing when it says nothing.
+    async fn asked(&self, account: &Account, act: Act) -> Result<Option<Asked>, Error> {
         let (message, class) = match act {
             Act::IntoJunk(message) => (message, Class::Spam),
-            Act::Elsewhere { message, .. } => (message, Class::Ham),
+            Act::Kept(message) | Act::Valued(message) => (message, Class::Ham),
             Act::Keyword(message, class) => (message, class),
             Act::Erased(_) => return Ok(None),
         };
         let message = MessageId(message);
         let before = self.lesson(account.id(), message).await?;
+        let of_filter = match (act, before) {
+            (Act::Kept(_) | Act::Valued(_), None) => {
+                account.explained(message).await?.is_some_and(|why| why.junk)
+            }
+            _ => false,
+        };
         let counts = match act {
-            Act::Elsewhere { out_of_junk: false, .. } => match before {
-                Some(before) => before.class == Class::Spam,
-                None => account.explained(message).await?.is_some_and(|why| why.junk),
-            },
+            // What is in Junk is not wanted because it was flagged there.
+            Act::Valued(_) => before.is_none() && !of_filter,
             Act::Keyword(_, class) => before.is_none_or(|before| before.keyword != Some(class)),
             _ => true,
         };
-        Ok(counts.then_some((message, class, before)))
+        // Who files or answers mail tells us that it is wanted, but not because we were wrong.
+        let told = !matches!(act, Act::Kept(_) | Act::Valued(_)) || before.is_some() || of_filter;
+        Ok(counts.then_some(Asked { message, class, before, told }))
     }
 
     /// Writes a lesson into the books, after what was learnt of the message before was taken back.

@@ -64,7 +64,8 @@ fn moves_into_junk_and_out_of_it_teach_once_and_are_taken_back() {
         bench.ana.append(inbox, vec![offer(1)]).await.unwrap();
         assert_eq!(hear(&books, &bench, HOW).await, [], "what came in says nothing");
         move_all(&bench, inbox, archive).await;
-        assert_eq!(hear(&books, &bench, HOW).await, [], "nor does putting it away");
+        assert_eq!(hear(&books, &bench, HOW).await, [], "who files mail says nothing, but …");
+        assert_eq!(numbers(&books, &bench).await, [(1, 0), (1, 0)], "… what is kept is wanted");
 
         move_all(&bench, archive, junk(&bench)).await;
         assert_eq!(hear(&books, &bench, HOW).await, [Class::Spam]);
@@ -117,6 +118,31 @@ fn keywords_teach_when_they_change() {
         view.store(&all(), Numbers::Uid, &seen).await.unwrap();
         assert_eq!(hear(&books, &bench, HOW).await, [Class::Spam]);
         assert_eq!(numbers(&books, &bench).await, [(0, 1), (0, 1)]);
+    });
+}
+
+#[test]
+fn what_is_answered_or_flagged_is_wanted_unless_it_is_junk() {
+    let bench = Bench::new();
+    run(async {
+        let books = Books::open(&bench.accounts, 2).await.unwrap();
+        let (inbox, why) =
+            (mailbox(&bench, "INBOX"), Explained { junk: true, ..Explained::default() });
+        bench.ana.append(inbox, vec![offer(1), offer(2)]).await.unwrap();
+        let filtered = NewMessage { explained: Some(Arc::new(why)), ..offer(3) };
+        bench.ana.append(junk(&bench), vec![filtered]).await.unwrap();
+        for (place, system) in [
+            (inbox, SystemFlags::ANSWERED),
+            (inbox, SystemFlags::FLAGGED),
+            (junk(&bench), SystemFlags::FLAGGED),
+        ] {
+            let mut view = bench.ana.select(place, false).unwrap();
+            let change =
+                FlagChange { op: FlagOp::Add, flags: flags(system, &[]), unchanged_since: None };
+            view.store(&all(), Numbers::Uid, &change).await.unwrap();
+            assert_eq!(hear(&books, &bench, HOW).await, []);
+        }
+        assert_eq!(numbers(&books, &bench).await, [(2, 0), (2, 0)]);
     });
 }
 

@@ -9,19 +9,24 @@ use crate::{
     change::{self, Change},
     keys,
 };
-use mail::Keyword;
+use mail::{Keyword, SystemFlags};
 use spam::Class;
 
 /// Commits read in one step.
 pub(super) const STEP_COMMITS: usize = 1_000;
+
+/// Flags that people set on mail they want.
+const VALUED: u8 = SystemFlags::ANSWERED.0 | SystemFlags::FLAGGED.0;
 
 /// One thing that somebody did with a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Act {
     /// It was put into Junk.
     IntoJunk(u32),
-    /// It was put somewhere else, not into the trash; out of Junk by the same command or not.
-    Elsewhere { message: u32, out_of_junk: bool },
+    /// It was put somewhere else, where mail is kept.
+    Kept(u32),
+    /// It was answered, or flagged.
+    Valued(u32),
     /// It has `$Junk` or `$NotJunk` (RFC 9051 §2.3.2).
     Keyword(u32, Class),
     /// It is gone for ever.
@@ -37,7 +42,8 @@ pub(super) struct Acts {
 /// What decides, as it is now.
 struct Now {
     junk: Option<u32>,
-    trash: Option<u32>,
+    /// Trash, drafts, mail that was sent: what is put there says nothing.
+    others: Vec<u32>,
     is_junk: Option<u32>,
     is_wanted: Option<u32>,
 }
@@ -54,28 +60,24 @@ impl Now {
 
     /// What a commit's changes say; with each act that a save date has to confirm, its key.
     fn of(&self, changes: Vec<Change>) -> Vec<(Act, Option<keys::Key>)> {
-        let left = |change: &Change| match change {
-            Change::Expunged { mailbox, .. } | Change::Gone { mailbox, .. } => {
-                Some(*mailbox) == self.junk
-            }
-            _ => false,
-        };
-        let out_of_junk = changes.iter().any(left);
         let mut acts = Vec::new();
         for change in changes {
             match change {
-                Change::Added { mailbox, member } if Some(mailbox) != self.trash => {
+                Change::Added { mailbox, member } if !self.others.contains(&mailbox) => {
                     let message = member.message;
                     let saved = keys::saved(message, mailbox, member.uid);
                     let act = match Some(mailbox) == self.junk {
                         true => Act::IntoJunk(message),
-                        false => Act::Elsewhere { message, out_of_junk },
+                        false => Act::Kept(message),
                     };
                     acts.push((act, Some(saved)));
                 }
-                Change::Flags { keywords, messages, .. } => {
-                    let Some(class) = self.class(&keywords) else { continue };
-                    acts.extend(messages.into_iter().map(|one| (Act::Keyword(one, class), None)));
+                Change::Flags { system, keywords, messages } => {
+                    let act = |one| match self.class(&keywords) {
+                        Some(class) => Some((Act::Keyword(one, class), None)),
+                        None => (system & VALUED != 0).then_some((Act::Valued(one), None)),
+                    };
+                    acts.extend(messages.into_iter().filter_map(act));
                 }
                 Change::Erased { messages } => {
                     acts.extend(messages.into_iter().map(|one| (Act::Erased(one), None)));
@@ -93,7 +95,10 @@ impl Account {
         let keyword = |name: &str| inner.state.keywords.number(&Keyword::parse(name)?);
         Now {
             junk: inner.state.special(SpecialUse::Junk),
-            trash: inner.state.special(SpecialUse::Trash),
+            others: [SpecialUse::Trash, SpecialUse::Drafts, SpecialUse::Sent]
+                .into_iter()
+                .filter_map(|one| inner.state.special(one))
+                .collect(),
             is_junk: keyword("$Junk"),
             is_wanted: keyword("$NotJunk"),
         }

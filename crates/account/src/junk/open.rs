@@ -81,8 +81,7 @@ impl Open {
         let mut entries = Vec::new();
         for (key, sealed) in stored {
             let part = Part::of(key).ok_or_else(damaged)?;
-            let plain =
-                seal.open(Kind::Book, part.number(owner), sealed).map_err(|_| damaged())?;
+            let plain = seal.open(Kind::Book, part.number(owner), sealed).map_err(|_| damaged())?;
             match part {
                 Part::State => {
                     let mut from = Reader(&plain);
