@@ -5,6 +5,7 @@
 //! account that the recipient stands for; a message that passed too many servers is refused.
 
 pub mod author;
+pub mod classify;
 pub mod join;
 pub mod queue;
 pub mod recipient;

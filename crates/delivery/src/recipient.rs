@@ -1,13 +1,15 @@
 //! Recipients: whose accounts they are, and the message into all of them.
 
+use crate::classify::Classifier;
 use crate::join;
 use crate::srs::Srs;
 use account::{
     Account, Accounts, Error, MailboxName, NewMessage, Recipient, Refused, SpecialUse,
-    once::Transaction,
+    explain::Explained, once::Transaction,
 };
 use bytes::Bytes;
 use mail::{AccountId, Address};
+use spam::Tokens;
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -57,13 +59,20 @@ impl From<Error> for Problem {
 pub struct Inbound {
     accounts: Arc<Accounts>,
     srs: Srs,
+    classifier: Option<Classifier>,
 }
 
 impl Inbound {
     /// For these accounts. `secret`: for senders of mail that goes on elsewhere.
     #[must_use]
     pub fn new(accounts: Arc<Accounts>, secret: &[u8; 32]) -> Self {
-        Self { accounts, srs: Srs::new(secret) }
+        Self { accounts, srs: Srs::new(secret), classifier: None }
+    }
+
+    /// With a classifier for mail of strangers.
+    #[must_use]
+    pub fn with_classifier(self, classifier: Option<Classifier>) -> Self {
+        Self { classifier, ..self }
     }
 
     /// What rewrites senders.
@@ -115,14 +124,19 @@ impl Inbound {
             false => routes.iter().any(|route| route.accounts.len() > 1),
         };
         let transaction = shared.then(|| Transaction::new(submitted.sender, submitted.content));
-        let junk = submitted.junk;
+        let tokens = match (&self.classifier, &submitted.explained) {
+            (Some(classifier), Some(_)) => classifier.tokens(&ids, &message.bytes).await,
+            _ => None,
+        };
+        let judged = Judged { explained: submitted.explained.as_ref(), tokens: tokens.as_ref() };
+        let transaction_of = transaction.as_ref();
         let stores = ids.iter().map(|id| {
             let store: join::Boxed<'_, _> =
-                Box::pin(self.store(*id, message.clone(), (transaction.as_ref(), junk)));
+                Box::pin(self.store(*id, message.clone(), (transaction_of, judged)));
             store
         });
         let stored = match ids.as_slice() {
-            [only] => vec![self.store(*only, message, (transaction.as_ref(), junk)).await],
+            [only] => vec![self.store(*only, message, (transaction_of, judged)).await],
             _ => join::all(stores.collect()).await,
         };
         let stored: BTreeMap<AccountId, Result<Arc<Account>, Problem>> =
@@ -152,7 +166,7 @@ impl Inbound {
             ..NewMessage::new(message)
         };
         for id in &route.accounts {
-            self.store(*id, message.clone(), (Some(transaction), false)).await?;
+            self.store(*id, message.clone(), (Some(transaction), Judged::default())).await?;
         }
         Ok(())
     }
@@ -160,10 +174,19 @@ impl Inbound {
     async fn store(
         &self,
         id: AccountId,
-        message: NewMessage,
-        (transaction, junk): (Option<&Transaction>, bool),
+        mut message: NewMessage,
+        (transaction, judged): (Option<&Transaction>, Judged<'_>),
     ) -> Result<Arc<Account>, Problem> {
         let account = self.accounts.account(id).await?;
+        let mut junk = false;
+        if let Some(why) = judged.explained {
+            let mut why = why.clone();
+            if let (Some(classifier), Some(tokens)) = (&self.classifier, judged.tokens) {
+                classifier.judge(id, tokens, &mut why).await;
+            }
+            junk = why.junk;
+            message.explained = Some(Arc::new(why));
+        }
         let inbox = if junk { account.special(SpecialUse::Junk) } else { None };
         let inbox = inbox.or_else(|| account.mailbox(&MailboxName::inbox()));
         let inbox = inbox.ok_or_else(|| Problem::Failed(format!("account {id} has no INBOX")))?;
@@ -185,7 +208,7 @@ pub fn today() -> i64 {
 }
 
 /// A message as its sender gave it, to know it when it comes again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Submitted<'a> {
     /// The reverse-path; empty for `<>`.
     pub sender: &'a str,
@@ -193,8 +216,16 @@ pub struct Submitted<'a> {
     pub content: &'a [u8],
     /// One answer is given for all recipients (SMTP), not one for each (LMTP).
     pub one_answer: bool,
-    /// It goes to Junk, where an account has that.
-    pub junk: bool,
+    /// What is known of a stranger's mail, and whether it goes to Junk, where an account has that;
+    /// what recipients have learnt is asked as well. `None`: it goes to the INBOX.
+    pub explained: Option<Explained>,
+}
+
+/// What is known of a message before each recipient is asked.
+#[derive(Clone, Copy, Default)]
+struct Judged<'a> {
+    explained: Option<&'a Explained>,
+    tokens: Option<&'a Tokens>,
 }
 
 /// Accounts forget a transaction whose good answer speaks for them: it is not tried again.

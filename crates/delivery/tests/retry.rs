@@ -85,7 +85,7 @@ async fn deliver(
     let number = TRANSACTIONS.fetch_add(1, Relaxed);
     let whole = [format!("Received: {number}\r\n").as_bytes(), CONTENT].concat();
     let submitted =
-        Submitted { sender: "x@example.org", content: CONTENT, one_answer, junk: false };
+        Submitted { sender: "x@example.org", content: CONTENT, one_answer, explained: None };
     inbound.deliver(Bytes::from(whole), routes, &submitted).await
 }
 

@@ -9,12 +9,14 @@ pub mod client;
 mod domain;
 pub mod import;
 mod index;
+mod junk;
 mod mailboxes;
 mod perform;
 mod queue;
 pub mod socket;
 mod token;
 
+pub use junk::{CheckRow, Explanation, JunkReport, ReasonRow, Sorted, WhyReport, WordRow};
 pub use perform::Admin;
 
 use crate::dns::records::{Checked, Wanted};
@@ -159,6 +161,22 @@ pub enum Request {
         messages: Vec<u32>,
         mailbox: Option<String>,
     },
+    /// Why a message is where it is.
+    Why {
+        address: String,
+        mailbox: String,
+        uid: Option<u32>,
+        message_id: Option<String>,
+    },
+    /// How much an account, or the server, has learnt of junk.
+    JunkStatus {
+        address: Option<String>,
+    },
+    /// Teaches the server's book messages in base64.
+    JunkLearn {
+        junk: bool,
+        messages: Vec<String>,
+    },
     /// Folds every log again and compares.
     Check,
     /// Throws an account's search index away.
@@ -224,6 +242,8 @@ pub enum Reply {
     Restored { messages: u32 },
     Checked(CheckReport),
     Indexed(IndexReport),
+    Why(Box<WhyReport>),
+    Junk(JunkReport),
 }
 
 /// How far an account's search index is.

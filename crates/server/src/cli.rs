@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod export;
 mod import;
+mod junk;
 mod print;
 mod reindex;
 mod run;
@@ -21,7 +22,7 @@ use crate::{
     privileges,
     stack::Stack,
 };
-use args::{Cli, Command};
+use args::{Cli, Command, JunkCommand};
 use clap::{CommandFactory, FromArgMatches};
 use std::{
     path::{Path, PathBuf},
@@ -107,6 +108,9 @@ fn dispatch(cli: Cli) -> Result<(), Stop> {
         Command::ExtractChild(arguments) => Ok(child::run(&arguments)?),
         Command::Import(job) => {
             with_client(&place, async |client| import::run(client, &job, &out).await)
+        }
+        Command::Junk(JunkCommand::Learn(job)) => {
+            with_client(&place, async |client| junk::learn(client, &job, &out).await)
         }
         Command::Export(job) => {
             with_client(&place, async |client| export::run(client, &job, &out).await)

@@ -10,6 +10,8 @@ use std::{net::SocketAddr, sync::Arc};
 pub struct Context {
     /// All accounts.
     pub accounts: Arc<account::Accounts>,
+    /// What was learnt of junk.
+    pub books: Arc<account::junk::Books>,
     /// Host name of the server.
     pub host_name: String,
     /// Login checks.

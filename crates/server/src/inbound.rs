@@ -11,10 +11,12 @@ use crate::{
     dns::Dns,
     scan::{self, Action, Reason, Verdict, clamd::Clamd, dnslist, rspamd::Rspamd},
 };
+use account::explain::{self, Explained};
 pub use authenticity::{Authenticity, Sender};
 use bytes::{Bytes, BytesMut};
 use mail::header;
 use mailauth::results;
+use spam::Class;
 use std::{fmt::Write as _, sync::Arc};
 
 /// Characters of the reasons that are written on top of a message.
@@ -65,8 +67,42 @@ pub struct Found {
     pub reasons: Vec<Reason>,
     /// The domain's DMARC policy refuses it, rather than what it is.
     pub unauthenticated: bool,
+    /// What Authentication-Results says.
+    pub checks: Vec<results::Entry>,
     /// Fields for the top of the message, with line ends.
     pub fields: String,
+}
+
+impl Found {
+    /// As it is stored with the message.
+    #[must_use]
+    pub fn explained(&self) -> Explained {
+        let check = |entry: &results::Entry| explain::Check {
+            method: entry.method.clone(),
+            result: entry.result.clone(),
+            of: described(entry),
+        };
+        let reason = |reason: &Reason| explain::Reason {
+            by: reason.name.clone(),
+            score: reason.score,
+            text: reason.text.clone(),
+        };
+        Explained {
+            checks: self.checks.iter().map(check).collect(),
+            reasons: self.reasons.iter().map(reason).collect(),
+            junk: self.action == Action::Junk,
+            ..Explained::default()
+        }
+    }
+}
+
+/// What a result is of, and why: `smtp.mailfrom=example.org; no such key`.
+fn described(entry: &results::Entry) -> String {
+    let property = |one: &results::Property| format!("{}.{}={}", one.kind, one.name, one.value);
+    let properties: Vec<String> = entry.properties.iter().map(property).collect();
+    let parts = [Some(properties.join(" ")), entry.reason.clone(), entry.comment.clone()];
+    let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    parts.join("; ")
 }
 
 impl Inspection {
@@ -129,13 +165,13 @@ impl Inspection {
             self.listed(sender)
         );
         verdicts.extend([clamd, rspamd, lists].into_iter().flatten());
-        let mut fields = String::new();
+        let (mut fields, mut checks) = (String::new(), Vec::new());
         if self.settings.check_senders && self.dns.is_some() {
-            let entries = authenticity.entries();
-            let authserv_id = self.host_name.clone();
+            checks = authenticity.entries();
+            let (authserv_id, entries) = (self.host_name.clone(), checks.clone());
             fields = results::Results { authserv_id, entries }.field();
         }
-        Self::together(verdicts, unauthenticated, fields)
+        Found { checks, ..Self::together(verdicts, unauthenticated, fields) }
     }
 
     fn of_dmarc(&self, authenticity: &Authenticity) -> Verdict {
@@ -175,7 +211,25 @@ impl Inspection {
             let why = told(&reasons);
             let _ = write!(fields, "X-Palomar-Junk: {why}\r\n");
         }
-        Found { action, reasons, unauthenticated, fields }
+        Found { action, reasons, unauthenticated, checks: Vec::new(), fields }
+    }
+
+    /// Tells rspamd what a person says of a message, if it learns. What fails is in the log.
+    pub async fn learn(&self, class: Class, message: Bytes) {
+        let Some(rspamd) = &self.rspamd else { return };
+        let lesson = match class {
+            Class::Ham => scan::rspamd::Lesson::Ham,
+            Class::Spam => scan::rspamd::Lesson::Spam,
+        };
+        if let Err(failure) = rspamd.learn(lesson, message).await {
+            tracing::warn!("rspamd did not learn: {failure}");
+        }
+    }
+
+    /// Whether somebody else learns what people say.
+    #[must_use]
+    pub fn teaches(&self) -> bool {
+        self.rspamd.as_ref().is_some_and(Rspamd::learns)
     }
 
     /// The message without results that claim to be ours.

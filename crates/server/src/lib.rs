@@ -36,4 +36,5 @@ pub mod signing;
 pub mod stack;
 pub mod sts;
 pub mod tls;
+pub mod trainer;
 pub mod transport;

@@ -24,8 +24,13 @@ use crate::{
     signing::Signing,
     stack::Stack,
     tls::{Certificates, Tls, TlsError},
+    trainer,
 };
-use account::{Accounts, Clock as _, directory::AccountInfo};
+use account::{Accounts, Clock as _, directory::AccountInfo, junk::Books};
+use delivery::{
+    Inbound,
+    classify::{self, Classifier},
+};
 use mail::AccountId;
 use std::{
     io,
@@ -115,14 +120,24 @@ pub async fn run(
     let (open, mut closed) = mpsc::channel(1);
     let dns = resolver(&parts.config)?;
     let signing = Signing::new(&parts.stack.accounts, dns.clone(), parts.config.dkim);
+    let failed = |error: account::Error| io::Error::other(error.to_string());
+    let junk = parts.config.junk;
+    let books_max = usize::try_from(junk.books_cached_max).unwrap_or(usize::MAX);
+    let books = Books::open(&parts.stack.accounts, books_max).await.map_err(failed)?;
+    let when = classify::Settings {
+        junk_percent_min: junk.junk_percent_min,
+        lessons_min: junk.lessons_min,
+    };
+    let classifier = junk.enabled.then(|| Classifier::new(Arc::clone(&books), when));
+    let inbound = Inbound::new(Arc::clone(&parts.stack.accounts), &parts.stack.secret);
     let outbound = Outbound::open(
         &parts.stack.accounts,
         &parts.config.host_name,
-        (parts.config.outbound.clone(), dns.clone(), &parts.stack.secret),
+        (parts.config.outbound.clone(), dns.clone(), inbound.with_classifier(classifier)),
         &signing,
     );
-    let outbound = outbound.await.map_err(|error| io::Error::other(error.to_string()))?;
-    let (service, bound, metrics) = Service::new(parts, (open, outbound, signing, dns))?;
+    let outbound = outbound.await.map_err(failed)?;
+    let (service, bound, metrics) = Service::new(parts, (open, outbound, signing, books, dns))?;
 
     let addresses = service.listen(bound)?;
     service.administer(metrics)?;
@@ -173,13 +188,13 @@ async fn any([one, two]: &mut [Signal; 2]) {
 }
 
 /// What was opened for a server, and what its connections hold.
-type Opened = (mpsc::Sender<()>, Arc<Outbound>, Arc<Signing>, Option<Arc<Dns>>);
+type Opened = (mpsc::Sender<()>, Arc<Outbound>, Arc<Signing>, Arc<Books>, Option<Arc<Dns>>);
 
 impl Service {
     /// Nothing runs yet; sockets are given back.
     fn new(
         parts: Parts,
-        (open, outbound, signing, dns): Opened,
+        (open, outbound, signing, books, dns): Opened,
     ) -> Result<(Self, Vec<Bound>, Option<std::net::TcpListener>), ServiceError> {
         let Parts { config, bound, metrics, certificates, stack } = parts;
         let (down, shutdown) = watch::channel(false);
@@ -203,6 +218,7 @@ impl Service {
         let inspection = inspection.map_err(io::Error::other)?;
         let context = Arc::new(Context {
             accounts: stack.accounts,
+            books,
             host_name: config.host_name.clone(),
             auth,
             admission,
@@ -228,6 +244,8 @@ impl Service {
         tokio::spawn(purge(Arc::clone(&self.context.accounts), shutdown.clone()));
         outbound::service::start(&self.context.outbound, shutdown.clone());
         tokio::spawn(Arc::clone(&self.context.signing).run(shutdown.clone()));
+        let context = Arc::clone(&self.context);
+        tokio::spawn(trainer::run(context, self.config.junk, shutdown.clone()));
         let accounts = Arc::clone(&self.context.accounts);
         indexer::start(accounts, self.config.search, shutdown.clone())?;
         if let Some(listener) = metrics {

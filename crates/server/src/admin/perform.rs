@@ -114,6 +114,9 @@ impl Admin {
             | Request::QueueRetry { .. }
             | Request::QueueHold { .. }
             | Request::QueueDrop { .. } => self.queue(request).await,
+            Request::Why { .. } | Request::JunkStatus { .. } | Request::JunkLearn { .. } => {
+                self.junk(request).await
+            }
             Request::MailboxList { address } => self.mailbox_list(&address).await,
             Request::Import(batch) => self.import(batch).await,
             Request::Export { address, mailbox, after } => {
@@ -210,6 +213,9 @@ impl Admin {
                 let gone = directory.remove_account(&info.address).await;
                 gone.map_err(|e| told(e, &address))?;
                 self.importer.forget(info.id);
+                if let Some(server) = &self.server {
+                    server.books.forget(info.id);
+                }
                 Ok(Reply::Done)
             }
             Request::AccountShow { address } => self.show(&address).await,

@@ -7,10 +7,13 @@ use crate::{
     auth,
     bridge::Bridge,
     context::{Context, Peer},
-    inbound::Sender,
+    inbound::{Found, Sender},
     scan::Action,
 };
-use account::queue::{Content, Envelope, Language, Notify, Return, Target};
+use account::{
+    explain::Explained,
+    queue::{Content, Envelope, Language, Notify, Return, Target},
+};
 use bytes::{Bytes, BytesMut};
 use delivery::{Inbound, Origin, Problem, Received, Route, Submitted, author, report, trace};
 use mail::Address;
@@ -254,7 +257,7 @@ impl Smtp {
         let count = message.recipients.len();
         let number = self.shared.transactions.fetch_add(1, Ordering::Relaxed);
         let id = format!("{:x}.{number:x}", self.peer.id);
-        let (whole, junk) = match self.prepare(&message, &id).await {
+        let (whole, explained) = match self.prepare(&message, &id).await {
             Ok(prepared) => prepared,
             Err(verdict) => return vec![Err(verdict); count],
         };
@@ -266,6 +269,7 @@ impl Smtp {
                 Place::Elsewhere => return self.queue(&message, whole).await,
             }
         }
+        let junk = explained.as_ref().is_some_and(|why| why.junk);
         // Who sends junk is not told that it arrived, and it goes on to nobody.
         if junk && routes.iter().any(|route| route.accounts.is_empty()) {
             return vec![Err(Verdict::Unwanted); count];
@@ -279,7 +283,7 @@ impl Smtp {
             sender: &sender,
             content: &message.content,
             one_answer: self.kind != Kind::Lmtp,
-            junk,
+            explained,
         };
         let outcomes = self.shared.inbound.deliver(whole, &routes, &submitted).await;
         let delivered = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
@@ -359,8 +363,12 @@ impl Smtp {
         }
     }
 
-    /// The message with its trace, if it may be delivered, and whether it is junk.
-    async fn prepare(&self, message: &Message, id: &str) -> Result<(Bytes, bool), Verdict> {
+    /// The message with its trace, if it may be delivered, and what was found out about it.
+    async fn prepare(
+        &self,
+        message: &Message,
+        id: &str,
+    ) -> Result<(Bytes, Option<Explained>), Verdict> {
         if trace::is_looping(&message.content) {
             return Err(Verdict::Loop);
         }
@@ -407,26 +415,39 @@ impl Smtp {
         top.push_str(&signatures);
         top.push_str(&own);
         let whole = joined(&[top.as_bytes(), content]);
-        let (mut fields, mut junk) = (String::new(), false);
+        let (mut fields, mut explained) = (String::new(), None);
         if self.kind == Kind::Reception {
-            (fields, junk) = self.inspect(message, content, (id, &whole)).await?;
+            let found = self.inspect(message, content, (id, &whole)).await?;
+            (fields, explained) = (found.fields.clone(), Some(self.explained(&found, message, id)));
         }
-        if !queued || junk {
+        if !queued || explained.as_ref().is_some_and(|why| why.junk) {
             fields.insert_str(0, &trace::return_path(message.from.path.as_ref()));
         }
         if fields.is_empty() {
-            return Ok((whole, junk));
+            return Ok((whole, explained));
         }
-        Ok((joined(&[fields.as_bytes(), &whole]), junk))
+        Ok((joined(&[fields.as_bytes(), &whole]), explained))
     }
 
-    /// What is found out about mail of a stranger: fields for its top, and whether it is junk.
+    /// As it is stored with the message.
+    fn explained(&self, found: &Found, message: &Message, id: &str) -> Explained {
+        Explained {
+            id: id.to_owned(),
+            time: now(),
+            client: self.peer.address.ip().to_string(),
+            hello: message.introduction.hello.clone(),
+            from: message.from.path.as_ref().map(ToString::to_string).unwrap_or_default(),
+            ..found.explained()
+        }
+    }
+
+    /// What is found out about mail of a stranger that is taken.
     async fn inspect(
         &self,
         message: &Message,
         content: &[u8],
         (id, whole): (&str, &Bytes),
-    ) -> Result<(String, bool), Verdict> {
+    ) -> Result<Found, Verdict> {
         let sender = Sender {
             address: self.peer.address.ip(),
             hello: &message.introduction.hello,
@@ -444,8 +465,7 @@ impl Smtp {
             );
         }
         match found.action {
-            Action::Accept => Ok((found.fields, false)),
-            Action::Junk => Ok((found.fields, true)),
+            Action::Accept | Action::Junk => Ok(found),
             Action::Greylist | Action::SoftReject => Err(Verdict::ComeAgain),
             Action::Reject if found.unauthenticated => Err(Verdict::Unauthenticated),
             Action::Reject => Err(Verdict::Unwanted),

@@ -80,6 +80,24 @@ pub enum Command {
     /// Mail that waits to leave
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Why a message is where it is: who sent it, what was checked, what decided
+    #[command(group(clap::ArgGroup::new("which").required(true).args(["uid", "message_id"])))]
+    Why {
+        /// The account
+        address: String,
+        /// UID of the message in its mailbox
+        #[arg(long)]
+        uid: Option<u32>,
+        /// The mailbox
+        #[arg(long, default_value = "INBOX")]
+        mailbox: String,
+        /// Its Message-ID, in any mailbox
+        #[arg(long, value_name = "ID")]
+        message_id: Option<String>,
+    },
+    /// What is learnt of junk
+    #[command(subcommand)]
+    Junk(JunkCommand),
     /// Bring expunged messages back
     #[command(subcommand)]
     Undelete(UndeleteCommand),
@@ -376,6 +394,33 @@ pub enum UndeleteCommand {
     },
 }
 
+/// `junk`
+#[derive(Subcommand)]
+pub enum JunkCommand {
+    /// How much an account has learnt, or the server
+    Status {
+        /// The account [default: the server]
+        address: Option<String>,
+    },
+    /// Teach the server from mail that somebody has sorted
+    Learn(JunkJob),
+}
+
+/// `junk learn`
+#[derive(Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["junk", "wanted"])))]
+pub struct JunkJob {
+    /// The mail is junk
+    #[arg(long)]
+    pub junk: bool,
+    /// The mail is wanted
+    #[arg(long)]
+    pub wanted: bool,
+    /// mbox files, Maildirs, .eml files or folders of them
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+}
+
 /// `import`
 #[derive(Args)]
 pub struct ImportJob {
@@ -460,11 +505,16 @@ pub fn request(command: Command) -> Result<Request, Stop> {
         Command::Undelete(UndeleteCommand::Restore { address, messages, mailbox }) => {
             Request::UndeleteRestore { address, messages, mailbox }
         }
+        Command::Why { address, uid, mailbox, message_id } => {
+            Request::Why { address, mailbox, uid, message_id }
+        }
+        Command::Junk(JunkCommand::Status { address }) => Request::JunkStatus { address },
         Command::Check { .. } => Request::Check,
         Command::Serve
         | Command::Dev { .. }
         | Command::Config { .. }
         | Command::Import(_)
+        | Command::Junk(JunkCommand::Learn(_))
         | Command::Export(_)
         | Command::ExtractChild(_)
         | Command::Reindex { .. } => {

@@ -74,6 +74,10 @@ impl Out {
             }
             Reply::Restored { messages } => println!("{messages} messages are back"),
             Reply::Checked(report) => checked(report),
+            Reply::Why(report) => print!("{}", super::junk::why(report)),
+            Reply::Junk(report) => {
+                println!("{} wanted messages, {} of junk", report.wanted, report.junk);
+            }
             Reply::Indexed(report) => {
                 println!(
                     "{} of {} messages are indexed; the index has {} octets, the mail {}",

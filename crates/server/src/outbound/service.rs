@@ -105,14 +105,14 @@ struct State {
 }
 
 impl Outbound {
-    /// Opens the queue; [`Self::run`] works on it.
+    /// Opens the queue; [`Self::run`] works on it. `inbound` takes what is for accounts of ours.
     ///
     /// # Errors
     /// The store's.
     pub async fn open(
         accounts: &Arc<Accounts>,
         host_name: &str,
-        (settings, dns, secret): (Settings, Option<Arc<Dns>>, &[u8; 32]),
+        (settings, dns, inbound): (Settings, Option<Arc<Dns>>, Inbound),
         signing: &Arc<Signing>,
     ) -> Result<Arc<Self>, Error> {
         let queue = Queue::open(accounts).await?;
@@ -137,7 +137,7 @@ impl Outbound {
         Ok(Arc::new(Self {
             queue,
             accounts: Arc::clone(accounts),
-            inbound: Inbound::new(Arc::clone(accounts), secret),
+            inbound,
             host_name: host_name.to_owned(),
             settings,
             connection: ConnectionSettings::default(),

@@ -142,6 +142,12 @@ impl Rspamd {
         }
     }
 
+    /// Whether it is told what people say of messages.
+    #[must_use]
+    pub const fn learns(&self) -> bool {
+        self.settings.learn_url.is_some()
+    }
+
     /// Tells what people say of a message; nothing happens without a URL to learn.
     ///
     /// # Errors

@@ -137,12 +137,15 @@ impl World {
             Authenticator::new(logins, &[1; 32], Arc::clone(&admission), Arc::clone(&metrics));
         let host_name = "mx.test".to_owned();
         let settings = crate::outbound::service::Settings::default();
+        let inbound = delivery::Inbound::new(Arc::clone(&accounts), &[1; 32]);
+        let books = account::junk::Books::open(&accounts, 2).await.unwrap();
         let signing = crate::signing::Signing::new(&accounts, None, Default::default());
-        let queue = (settings, None, &[1; 32]);
+        let queue = (settings, None, inbound);
         let outbound = crate::outbound::Outbound::open(&accounts, &host_name, queue, &signing);
         let outbound = outbound.await.unwrap();
         let context = Arc::new(Context {
             accounts,
+            books,
             host_name,
             auth,
             admission,

@@ -7,6 +7,50 @@ use crate::{
 
 /// In the order of the documentation.
 pub const SETTINGS: &[Setting] = &[
+    row!(
+        "spam.classifier",
+        "true or false",
+        "true",
+        "Whether mail of strangers is judged by what people here moved to Junk and back.",
+        junk.enabled
+    ),
+    row!(
+        "spam.classifier_junk_percent_min",
+        "percent",
+        "80",
+        "From this on a message goes to Junk.",
+        junk.junk_percent_min
+    ),
+    row!(
+        "spam.classifier_lessons_min",
+        "messages",
+        "50",
+        "So many messages of junk, and as many wanted ones, are learnt (by the server and the \
+         account together) before anything goes to Junk because of it.",
+        junk.lessons_min
+    ),
+    row!(
+        "spam.server_learns",
+        "true or false",
+        "true",
+        "Whether what one account's mail teaches helps the others: words are counted under keyed \
+         hashes, no text is kept. Otherwise the server learns by `palomar junk learn` alone.",
+        junk.server_learns
+    ),
+    row!(
+        "spam.command_lessons_max",
+        "messages",
+        "100",
+        "Messages of one command (a move of many) that teach.",
+        junk.command_lessons_max
+    ),
+    row!(
+        "spam.books_cached_max",
+        "books",
+        "64",
+        "Accounts whose book is kept in memory (2 MB each at most, some KB mostly).",
+        junk.books_cached_max
+    ),
     Setting {
         name: "spam.rspamd_url",
         unit: "URL",
