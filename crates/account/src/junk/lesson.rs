@@ -16,8 +16,8 @@ pub struct Lesson {
     pub of_server: bool,
     /// When, in seconds since 1970 UTC.
     pub time: i64,
-    /// What `$Junk` or `$NotJunk` said when it was last heard: a keyword that stays when the message
-    /// is moved says nothing new.
+    /// What `$Junk` or `$NotJunk` said when it was last heard: a keyword that stays when the
+    /// message is moved says nothing new.
     pub(super) keyword: Option<Class>,
 }
 

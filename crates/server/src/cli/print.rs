@@ -1,7 +1,10 @@
 //! Replies on standard output: for people, or as one line of JSON.
 
 use crate::{
-    admin::{AccountDetails, CheckReport, DkimKeyRow, QueueDetails, QueueSite, Reply, TokenRow},
+    admin::{
+        AccountDetails, CheckReport, DeletedRow, DkimKeyRow, QueueDetails, QueueSite, Reply,
+        TokenRow,
+    },
     calendar::{day, short},
     dns::records::{Checked, State, Wanted},
 };
@@ -62,16 +65,7 @@ impl Out {
                 println!("{imported} imported, {known} known already");
             }
             Reply::Exported(exported) => println!("{} messages", exported.messages.len()),
-            Reply::Deleted(rows) => {
-                for row in rows {
-                    let until = short(row.erased_at);
-                    let (number, mailbox, octets) = (row.message, &row.mailbox, row.octets);
-                    let (from, subject) = (shown(&row.from), shown(&row.subject));
-                    println!(
-                        "{number:>8}  until {until} {octets:>9}  {mailbox}  {from}: {subject}"
-                    );
-                }
-            }
+            Reply::Deleted(rows) => rows.iter().for_each(deleted),
             Reply::Restored { messages } => println!("{messages} messages are back"),
             Reply::Checked(report) => checked(report),
             Reply::Why(report) => print!("{}", super::junk::why(report)),
@@ -86,6 +80,13 @@ impl Out {
             }
         }
     }
+}
+
+fn deleted(row: &DeletedRow) {
+    let until = short(row.erased_at);
+    let (number, mailbox, octets) = (row.message, &row.mailbox, row.octets);
+    let (from, subject) = (shown(&row.from), shown(&row.subject));
+    println!("{number:>8}  until {until} {octets:>9}  {mailbox}  {from}: {subject}");
 }
 
 fn token(row: &TokenRow) {
