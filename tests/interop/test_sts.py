@@ -7,6 +7,7 @@ import smtplib
 import socket
 import ssl
 import subprocess
+import xml.etree.ElementTree
 
 import pytest
 from conftest import REPLY_SECONDS_MAX, binary, served
@@ -18,7 +19,7 @@ from test_queue import until
 # Not the address of any other test's servers.
 ADDRESS = "127.0.0.29"
 HOST = "mx.other.test"
-NAMES = f"{HOST},DNS:mta-sts.other.test,DNS:mta-sts.none.test"
+NAMES = f"{HOST},DNS:mta-sts.other.test"
 CONFIG = """\
 host_name = "{host}"
 data = "{data}"
@@ -29,9 +30,11 @@ protocol = "smtp"
 address = "{address}:{port}"
 [[listener]]
 protocol = "https"
-address = "{address}:443"
+address = "{https}:443"
 [timeouts]
 greeting_seconds = 2
+[outbound]
+ca_file = "{web[0]}"
 [sts]
 mode = "enforce"
 {sts}
@@ -50,9 +53,9 @@ class Serving:
         self.cli("domain", "add", "other.test")
         self.cli("account", "add", "bob@other.test", "--password-stdin", stdin="a-long-password")
 
-    def start(self, sts=""):
+    def start(self, sts="", https=ADDRESS):
         config = self.folder / "palomar.toml"
-        text = CONFIG.format(host=HOST, data=self.data, web=self.web, address=ADDRESS, port=self.port, sts=sts)
+        text = CONFIG.format(host=HOST, data=self.data, web=self.web, address=ADDRESS, port=self.port, sts=sts, https=https)
         config.write_text(text + self.zone.settings)
         before = len(self.log.read_text()) if self.log.exists() else 0
         with open(self.log, "ab") as log:
@@ -111,6 +114,19 @@ def test_the_policy_is_served(serving):
     assert serving.ask(method="POST")[0] == 405
 
 
+def test_mail_programs_are_told(serving):
+    for host, path in (("autoconfig.other.test", "/mail/config-v1.1.xml?emailaddress=x"), ("other.test", "/.well-known/autoconfig/mail/config-v1.1.xml")):
+        status, kind, text = serving.ask(host, path)
+        assert (status, kind) == (200, "text/xml")
+        provider = xml.etree.ElementTree.fromstring(text).find("emailProvider")
+        assert provider.find("domain").text == "other.test"
+        # Nothing but SMTP from other servers is listened for.
+        assert provider.find("incomingServer") is None and provider.find("outgoingServer") is None
+    assert serving.ask("autoconfig.none.test", "/mail/config-v1.1.xml")[0] == 404
+    printed = serving.cli("domain", "dns", "other.test")
+    assert f"autoconfig.other.test. IN CNAME {HOST}." in printed and "_imaps._tcp.other.test. IN SRV 0 0 0 ." in printed
+
+
 def test_requests_have_limits(serving):
     context = ssl.create_default_context(cafile=serving.web[0])
 
@@ -143,6 +159,11 @@ def test_records_are_printed_and_checked(serving):
         assert (id in serving.cli("domain", "dns", "other.test")) == same
     checks = {one["name"]: one for one in json.loads(serving.cli("domain", "check", "other.test", "--json"))["checks"]}
     assert checks["_mta-sts.other.test."]["state"] == "other"
+    # The record alone is not enough: the policy is fetched.
+    serving.stop()
+    serving.start(https="127.0.0.30")
+    checks = {one["name"]: one for one in json.loads(serving.cli("domain", "check", "other.test", "--json"))["checks"]}
+    assert checks["mta-sts.other.test."]["state"] == "other" and "cannot be fetched" in checks["mta-sts.other.test."]["why"]
 
 
 def test_another_palomar_enforces_it(serving, tmp_path):

@@ -347,6 +347,18 @@ mod tests {
     }
 
     #[test]
+    fn names_of_others_are_read() {
+        let text = "[inbound]\narc_trusted_sealers = ['Lists.Example.test', 'bücher.test']\n\
+                    [sts]\nmode = 'none'\nmx = ['*.MX.test']\nmax_age_seconds = 31557600";
+        let config = Config::parse(text).unwrap();
+        let sealers = &config.inbound.arc_trusted_sealers;
+        assert_eq!(sealers, &["lists.example.test", "xn--bcher-kva.test"]);
+        assert_eq!(config.sts.hosts, ["*.mx.test"]);
+        let policy = config.sts.policy(&config.host_name).unwrap();
+        assert!(policy.text.contains("mode: none") && policy.text.contains("mx: *.mx.test"));
+    }
+
+    #[test]
     fn dns_lists_are_read() {
         let text = "[[spam.dns_lists]]\nzone = 'List.example.test'\nof = 'addresses'\n\
                     codes = {'127.0.0.2-127.0.0.3' = 2, '127.0.0.4' = 'reject', '&128' = -0.5}";
@@ -396,6 +408,10 @@ mod tests {
                 "127.0.0.2",
             ),
             ("[[spam.dns_lists]]\nof = 'domains'\ncodes = {}", "zone"),
+            ("[inbound]\narc_trusted_sealers = ['a b']", "inbound.arc_trusted_sealers"),
+            ("[sts]\nmode = 'strict'", "sts.mode"),
+            ("[sts]\nmx = ['a.*.test']", "sts.mx"),
+            ("[sts]\nmax_age_seconds = 31557601", "31557600"),
             ("host_name = ''", "host_name"),
             ("host_name = 'a\"b'", "host_name"),
             ("x = ", "x"),

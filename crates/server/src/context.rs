@@ -2,7 +2,7 @@
 
 use crate::{
     admission::Admission, auth::Authenticator, dns::Dns, inbound::Inspection, metrics::Metrics,
-    outbound::Outbound, signing::Signing, sts, tls::Certificates,
+    outbound::Outbound, protocol::Protocol, signing::Signing, sts, tls::Certificates,
 };
 use std::{net::SocketAddr, sync::Arc};
 
@@ -28,6 +28,8 @@ pub struct Context {
     pub certificates: Option<Arc<Certificates>>,
     /// What is found out about mail of strangers.
     pub inspection: Inspection,
+    /// What is listened for.
+    pub protocols: Vec<Protocol>,
     /// The MTA-STS policy of our domains, if they have one.
     pub sts: Option<sts::Policy>,
     /// What asks DNS, if anything does.

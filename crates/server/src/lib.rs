@@ -6,6 +6,7 @@ pub mod admin;
 pub mod admission;
 pub mod attachments;
 pub mod auth;
+pub mod autoconfig;
 pub mod bridge;
 pub mod calendar;
 pub mod cli;

@@ -227,6 +227,7 @@ impl Service {
             signing,
             certificates: certificates.clone(),
             inspection,
+            protocols: config.listeners.iter().map(|one| one.protocol).collect(),
             sts: config.sts.policy(&config.host_name),
             dns,
         });

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    dns::records::{Facts, Wanted, wanted},
+    dns::records::{Checked, Facts, State, Wanted, wanted},
     signing,
 };
 use account::directory::{DomainKey, KeyState};
@@ -43,7 +43,9 @@ impl Admin {
                 let records = self.records(&domain).await?;
                 let dns = self.running()?.dns.as_ref();
                 let dns = dns.ok_or_else(|| Failure::refused("there are no name servers"))?;
-                Ok(Reply::Checks(dns.check(records).await))
+                let mut checks = dns.check(records).await;
+                self.policy_is_there(&domain, &mut checks).await?;
+                Ok(Reply::Checks(checks))
             }
             request => self.dkim(request).await,
         }
@@ -72,9 +74,28 @@ impl Admin {
             host_name: &server.host_name,
             keys: &keys,
             sts: server.sts.as_ref(),
+            protocols: &server.protocols,
             certificates: &certificates.unwrap_or_default(),
         };
         Ok(wanted(&name, &facts))
+    }
+
+    /// Of the record that says where the MTA-STS policy is: whether it can be had there, as other
+    /// servers would get it.
+    async fn policy_is_there(&self, domain: &str, checks: &mut [Checked]) -> Result<(), Failure> {
+        let server = self.running()?;
+        let (Some(policy), Some(dns)) = (&server.sts, &server.dns) else { return Ok(()) };
+        let place = |one: &&mut Checked| one.wanted.name.starts_with("mta-sts.");
+        let Some(row) = checks.iter_mut().find(place).filter(|row| row.state == State::Ok) else {
+            return Ok(());
+        };
+        let why = match server.outbound.fetch_policy(dns, &parse_domain(domain)?).await {
+            Ok(text) if text == policy.text => return Ok(()),
+            Ok(_) => "another policy is served there".to_owned(),
+            Err(why) => format!("the policy cannot be fetched: {why}"),
+        };
+        (row.state, row.why) = (State::Other, why);
+        Ok(())
     }
 
     async fn dkim(&self, request: Request) -> Result<Reply, Failure> {

@@ -1,10 +1,10 @@
-//! The HTTPS bridge: what is told of our domains to everybody, for now their MTA-STS policy
-//! (RFC 8461 §3.3).
+//! The HTTPS bridge: what is told of our domains to everybody: their MTA-STS policy (RFC 8461 §3.3),
+//! and how mail programs are set up.
 //!
 //! Invariants: nothing here needs a login or changes anything; a domain that is not ours has
 //! nothing.
 
-use crate::{bridge::Bridge, context::Context, sts};
+use crate::{autoconfig, bridge::Bridge, context::Context, sts};
 use mail::Domain;
 use std::{future::pending, sync::Arc};
 use wire::http::{Request, Response, Session};
@@ -36,20 +36,31 @@ impl Bridge for Https {
 
 impl Https {
     async fn answer(&self, request: &Request) -> Response {
-        let Some((label, name)) = request.host.split_once('.') else { return Response::NOT_FOUND };
-        let Some(domain) = Domain::parse(name) else { return Response::NOT_FOUND };
-        let document = match (label, &*request.path) {
-            ("mta-sts", sts::PATH) => self.context.sts.as_ref().map(|policy| policy.text.clone()),
+        let host = &*request.host;
+        let name = match &*request.path {
+            sts::PATH => host.strip_prefix("mta-sts."),
+            autoconfig::PATH => host.strip_prefix("autoconfig."),
+            autoconfig::WELL_KNOWN_PATH => Some(host),
             _ => None,
         };
-        let Some(text) = document else { return Response::NOT_FOUND };
+        let Some(domain) = name.and_then(Domain::parse) else { return Response::NOT_FOUND };
         match self.context.accounts.directory().has_domain(&domain).await {
-            Ok(true) => Response::found("text/plain", text),
+            Ok(true) => self.document(&request.path, &domain),
             Ok(false) => Response::NOT_FOUND,
             Err(error) => {
                 tracing::error!(%error, "domains cannot be looked up");
                 Response::UNAVAILABLE
             }
         }
+    }
+    fn document(&self, path: &str, domain: &Domain) -> Response {
+        let Context { sts, host_name, protocols, .. } = &*self.context;
+        if path != sts::PATH {
+            let text = autoconfig::document(&domain.to_ascii(), host_name, protocols);
+            return Response::found("text/xml", text);
+        }
+        sts.as_ref().map_or(Response::NOT_FOUND, |policy| {
+            Response::found("text/plain", policy.text.clone())
+        })
     }
 }

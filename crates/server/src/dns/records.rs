@@ -4,7 +4,7 @@
 //! never missing.
 
 use super::{Dns, Fault, ascii};
-use crate::{signing, sts};
+use crate::{protocol::Protocol, signing, sts};
 use account::directory::{DomainKey, KeyState};
 use aws_lc_rs::digest::{SHA256, digest};
 use mail::Domain;
@@ -71,6 +71,8 @@ pub struct Facts<'a> {
     pub host_name: &'a str,
     /// The MTA-STS policy, if there is one.
     pub sts: Option<&'a sts::Policy>,
+    /// What is listened for.
+    pub protocols: &'a [Protocol],
     /// The domain's keys.
     pub keys: &'a [DomainKey],
     /// Public keys (SPKI) of the certificates that the host shows.
@@ -133,7 +135,7 @@ pub fn wanted(domain: &Domain, facts: &Facts<'_>) -> Vec<Wanted> {
         let about = "the host's key, in a zone signed with DNSSEC (DANE)";
         all.push(record(format!("_25._tcp.{host}"), Kind::Tlsa, format!("3 1 1 {hash}"), about));
     }
-    all.extend(services(&name, host));
+    all.extend(services(&name, facts));
     all
 }
 
@@ -142,16 +144,28 @@ fn record(name: String, kind: Kind, data: String, about: &str) -> Wanted {
 }
 
 /// Where mail programs find what (RFC 6186, RFC 8314 §5.1).
-fn services(name: &str, host: &str) -> Vec<Wanted> {
+fn services(name: &str, facts: &Facts<'_>) -> Vec<Wanted> {
     let mut all = Vec::new();
-    for (service, port) in [("imaps", 993), ("pop3s", 995), ("submissions", 465)] {
-        let data = format!("0 1 {port} {host}.");
-        all.push(record(format!("_{service}._tcp.{name}"), Kind::Srv, data, "for mail programs"));
+    let served = |protocol| facts.protocols.contains(&protocol);
+    for protocol in [Protocol::Imaps, Protocol::Pop3s, Protocol::Submissions, Protocol::Submission]
+    {
+        let (service, port) = (protocol.name(), protocol.port());
+        // RFC 6186 §3.4: a target of the root says that there is none.
+        let (data, about) = if served(protocol) {
+            (format!("0 1 {port} {}.", facts.host_name), "for mail programs")
+        } else {
+            ("0 0 0 .".to_owned(), "there is none")
+        };
+        all.push(record(format!("_{service}._tcp.{name}"), Kind::Srv, data, about));
     }
-    // RFC 6186 §3.4: a target of the root says that there is none.
     for service in ["imap", "pop3"] {
         let about = "there is none without TLS";
         all.push(record(format!("_{service}._tcp.{name}"), Kind::Srv, "0 0 0 .".into(), about));
+    }
+    if served(Protocol::Https) {
+        let data = format!("{}.", facts.host_name);
+        let about = "where mail programs learn how they are set up";
+        all.push(record(format!("autoconfig.{name}"), Kind::Cname, data, about));
     }
     all
 }

@@ -206,3 +206,49 @@ impl Authenticity {
         entries
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mailauth::results::Results;
+
+    /// Who sealed it, and what each says of DMARC and of whom.
+    fn chain(sealers: &[(&str, &str, &str)]) -> arc::Chain {
+        let sealer = |(at, (domain, dmarc, from)): (usize, &(&str, &str, &str))| {
+            let mut entry = Entry::new("dmarc", dmarc);
+            if !from.is_empty() {
+                entry = entry.with("header", "from", from);
+            }
+            let results = Results { authserv_id: "mx".into(), entries: vec![entry] };
+            let (domain, selector) = ((*domain).to_owned(), "s".to_owned());
+            arc::Sealer { instance: at + 1, domain, selector, results: Some(results) }
+        };
+        let sealers = sealers.iter().enumerate().map(sealer).collect();
+        arc::Chain { status: arc::Status::Pass, reason: "", unanswered: false, sealers }
+    }
+
+    #[test]
+    fn all_who_sealed_since_dmarc_passed_must_be_trusted() {
+        let trusted = ["list.test".to_owned(), "hop.test".to_owned()];
+        let told = |sealers: &[_]| vouched(&chain(sealers), "one.test", &trusted);
+        let list = ("list.test", "pass", "one.test");
+        assert_eq!(told(&[list]).as_deref(), Some("arc=pass as[1].d=list.test as[1].s=s"));
+        let both = told(&[list, ("hop.test", "fail", "one.test")]);
+        let words = "arc=pass as[2].d=hop.test as[2].s=s as[1].d=list.test as[1].s=s";
+        assert_eq!(both.as_deref(), Some(words));
+        // Who came before does not matter.
+        assert!(told(&[("x.test", "fail", "one.test"), list]).is_some());
+        assert!(told(&[("list.test", "pass", "")]).is_some());
+        assert!(told(&[("list.test", "pass", "ONE.test")]).is_some());
+        for refused in [
+            &[][..],
+            &[("x.test", "pass", "one.test")],
+            &[list, ("x.test", "fail", "one.test")],
+            &[("list.test", "fail", "one.test")],
+            &[("list.test", "pass", "two.test")],
+            &[("sub.list.test", "pass", "one.test")],
+        ] {
+            assert_eq!(told(refused), None, "{refused:?}");
+        }
+    }
+}

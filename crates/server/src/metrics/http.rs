@@ -1,7 +1,7 @@
-//! `GET /metrics` over HTTP/1.1 (RFC 9112): one request a connection, nothing else.
+//! `GET /metrics` over HTTP/1.1 ([`wire::http`]): one request a connection, nothing else.
 //!
-//! Limits: a request of at most [`REQUEST_OCTETS_MAX`] within [`REQUEST_TIME`]; a few connections
-//! at once. Meant for a loopback address.
+//! Limits: a request within [`REQUEST_TIME`]; a few connections at once. Meant for a loopback
+//! address.
 
 use super::Metrics;
 use std::{io, sync::Arc, time::Duration};
@@ -11,9 +11,12 @@ use tokio::{
     sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
+use wire::{
+    Event, Machine as _, Step,
+    http::{Response, Session},
+};
 
-/// The longest request with its fields.
-pub const REQUEST_OCTETS_MAX: usize = 8 << 10;
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: usize = 16;
 
@@ -50,37 +53,21 @@ async fn answer<S>(mut stream: S, metrics: &Metrics) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut request = Vec::new();
-    while !request.windows(4).any(|four| four == b"\r\n\r\n") {
-        if request.len() >= REQUEST_OCTETS_MAX {
-            return respond(&mut stream, "431 Request Header Fields Too Large", "").await;
-        }
-        let room = (REQUEST_OCTETS_MAX - request.len()) as u64;
-        if (&mut stream).take(room.min(1024)).read_buf(&mut request).await? == 0 {
-            return Ok(());
+    let (mut session, mut piece) = (Session::default(), [0; 1024]);
+    loop {
+        match session.step() {
+            Step::Ask(request) if request.path == "/metrics" => {
+                session.answer(&Response::found(OPEN_METRICS, metrics.text()));
+            }
+            Step::Ask(_) => session.answer(&Response::NOT_FOUND),
+            Step::Wait(_) => match stream.read(&mut piece).await? {
+                0 => session.event(Event::Eof),
+                octets => session.receive(piece.get(..octets).unwrap_or_default()),
+            },
+            _ => break,
         }
     }
-    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let mut words = line.split(|byte| *byte == b' ');
-    match (words.next(), words.next()) {
-        (Some(b"GET"), Some(b"/metrics")) => respond(&mut stream, "200 OK", &metrics.text()).await,
-        (Some(b"GET"), _) => respond(&mut stream, "404 Not Found", "").await,
-        _ => respond(&mut stream, "405 Method Not Allowed", "").await,
-    }
-}
-
-async fn respond<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    status: &str,
-    body: &str,
-) -> io::Result<()> {
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/openmetrics-text; version=1.0.0; \
-         charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body.as_bytes()).await?;
+    stream.write_all(&session.outbox().take()).await?;
     stream.shutdown().await
 }
 
@@ -104,17 +91,7 @@ mod tests {
         let text = ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
         assert!(text.contains("palomar_errors_total{part=\"test\"} 1"));
-        assert!(ask(b"GET / HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 404"));
-        assert!(ask(b"POST /metrics HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 405"));
-    }
-
-    #[tokio::test]
-    async fn a_request_at_its_longest_and_one_more() {
-        let padded = |octets: usize| {
-            let start = "GET /metrics HTTP/1.1\r\nX: ";
-            format!("{start}{}\r\n\r\n", "x".repeat(octets - start.len() - 4))
-        };
-        assert!(ask(padded(REQUEST_OCTETS_MAX).as_bytes()).await.starts_with("HTTP/1.1 200"));
-        assert!(ask(padded(REQUEST_OCTETS_MAX + 1).as_bytes()).await.starts_with("HTTP/1.1 431"));
+        assert!(ask(b"GET / HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.1 404"));
+        assert!(ask(b"POST /metrics HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.1 405"));
     }
 }

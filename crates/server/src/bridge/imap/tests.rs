@@ -155,6 +155,7 @@ impl World {
             certificates: None,
             inspection: crate::inbound::Inspection::new(None, "mx.test", Default::default())
                 .unwrap(),
+            protocols: Vec::new(),
             sts: None,
             dns: None,
         });

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::dns::{Dns, ascii};
 use account::queue::{Peer, StsPolicy};
+use mail::Domain;
 use rustls::RootCertStore;
 use std::{
     collections::BTreeMap,
@@ -130,6 +131,14 @@ impl Outbound {
                 Ok(known_policy())
             }
         }
+    }
+
+    /// The text of a domain's policy, as its server tells it now; nothing is remembered.
+    ///
+    /// # Errors
+    /// Text: why it cannot be had.
+    pub async fn fetch_policy(&self, dns: &Dns, domain: &Domain) -> Result<String, String> {
+        self.fetch(dns, &domain.to_ascii()).await.map(|(text, _)| text)
     }
 
     /// A domain's policy from its own server (§3.3).
