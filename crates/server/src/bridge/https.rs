@@ -1,5 +1,5 @@
-//! The HTTPS bridge: what is told of our domains to everybody: their MTA-STS policy (RFC 8461 §3.3),
-//! and how mail programs are set up.
+//! The HTTPS bridge: what is told of our domains to everybody: their MTA-STS policy (RFC 8461
+//! §3.3), and how mail programs are set up.
 //!
 //! Invariants: nothing here needs a login or changes anything; a domain that is not ours has
 //! nothing.
