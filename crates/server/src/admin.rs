@@ -5,6 +5,7 @@
 //! read the mail anyway; each line is one JSON request and gets one JSON line back; a password in
 //! a request never reaches a log.
 
+mod certificate;
 pub mod client;
 mod domain;
 pub mod import;
@@ -177,6 +178,12 @@ pub enum Request {
         junk: bool,
         messages: Vec<String>,
     },
+    /// Certificates in use and wanted.
+    CertificateList,
+    /// Gets one, or all, now.
+    CertificateRenew {
+        name: Option<String>,
+    },
     /// Folds every log again and compares.
     Check,
     /// Throws an account's search index away.
@@ -244,6 +251,7 @@ pub enum Reply {
     Indexed(IndexReport),
     Why(Box<WhyReport>),
     Junk(JunkReport),
+    Certificates(Vec<crate::acme::Row>),
 }
 
 /// How far an account's search index is.

@@ -81,6 +81,8 @@ pub struct Config {
     pub dns: crate::dns::Settings,
     /// Scanners of mail that comes in.
     pub scan: crate::scan::Settings,
+    /// Certificates that the server gets itself.
+    pub acme: crate::acme::Settings,
     /// What is learnt of junk.
     pub junk: crate::trainer::Settings,
     /// The JMAP session resource with the same mail.

@@ -24,6 +24,8 @@ pub struct Context {
     pub outbound: Arc<Outbound>,
     /// Signatures of what users send.
     pub signing: Arc<Signing>,
+    /// What gets certificates, if anything does.
+    pub acme: Option<Arc<crate::acme::Acme>>,
     /// Certificates, if there are any.
     pub certificates: Option<Arc<Certificates>>,
     /// What is found out about mail of strangers.

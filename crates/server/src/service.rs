@@ -5,6 +5,7 @@
 //! the store last.
 
 use crate::{
+    acme::{self, Acme},
     admin::{Admin, socket},
     admission::Admission,
     auth::Authenticator,
@@ -61,12 +62,21 @@ pub struct Parts {
     pub config: Config,
     /// Sockets, bound while rights allowed it.
     pub bound: Vec<Bound>,
-    /// The metrics socket, if any.
-    pub metrics: Option<std::net::TcpListener>,
+    /// Those that are no mail listeners.
+    pub sockets: Sockets,
     /// Certificates, if any.
     pub certificates: Option<Arc<Certificates>>,
     /// Store and accounts, opened.
     pub stack: Stack,
+}
+
+/// Sockets besides those of listeners, bound as well.
+#[derive(Default)]
+pub struct Sockets {
+    /// Of metrics, if any.
+    pub metrics: Option<std::net::TcpListener>,
+    /// Of challenges of an authority (http-01), if any.
+    pub challenges: Option<std::net::TcpListener>,
 }
 
 /// What goes wrong with a server.
@@ -137,10 +147,10 @@ pub async fn run(
         &signing,
     );
     let outbound = outbound.await.map_err(failed)?;
-    let (service, bound, metrics) = Service::new(parts, (open, outbound, signing, books, dns))?;
+    let (service, bound, sockets) = Service::new(parts, (open, outbound, signing, books, dns))?;
 
     let addresses = service.listen(bound)?;
-    service.administer(metrics)?;
+    service.administer(sockets)?;
     if let Some(tls) = &service.tls {
         tokio::spawn(watch_certificates(Arc::clone(tls.certificates()), hangup));
     }
@@ -195,8 +205,8 @@ impl Service {
     fn new(
         parts: Parts,
         (open, outbound, signing, books, dns): Opened,
-    ) -> Result<(Self, Vec<Bound>, Option<std::net::TcpListener>), ServiceError> {
-        let Parts { config, bound, metrics, certificates, stack } = parts;
+    ) -> Result<(Self, Vec<Bound>, Sockets), ServiceError> {
+        let Parts { config, bound, sockets, certificates, stack } = parts;
         let (down, shutdown) = watch::channel(false);
         let counters = Metrics::with_store(stack.store());
         let admission = Admission::new(config.connections);
@@ -216,7 +226,16 @@ impl Service {
         let checks = (config.inbound.clone(), config.scan.clone());
         let inspection = Inspection::new(dns.clone(), &config.host_name, checks);
         let inspection = inspection.map_err(io::Error::other)?;
+        let acme = certificates.as_ref().filter(|_| config.acme.terms_agreed).map(|certificates| {
+            Acme::new(
+                config.acme.clone(),
+                (&config.data, &config.host_name),
+                Arc::clone(certificates),
+                (Arc::clone(&stack.accounts), dns.clone()),
+            )
+        });
         let context = Arc::new(Context {
+            acme,
             accounts: stack.accounts,
             books,
             host_name: config.host_name.clone(),
@@ -232,11 +251,11 @@ impl Service {
             dns,
         });
         let tls = certificates.map(Tls::new).transpose()?;
-        Ok((Self { config, context, tls, door, open, down }, bound, metrics))
+        Ok((Self { config, context, tls, door, open, down }, bound, sockets))
     }
 
     /// Starts what the person who runs it talks to.
-    fn administer(&self, metrics: Option<std::net::TcpListener>) -> Result<(), ServiceError> {
+    fn administer(&self, sockets: Sockets) -> Result<(), ServiceError> {
         let shutdown = &self.door.shutdown;
         let data = &self.config.data;
         let accounts = Arc::clone(&self.context.accounts);
@@ -249,7 +268,14 @@ impl Service {
         tokio::spawn(trainer::run(context, self.config.junk, shutdown.clone()));
         let accounts = Arc::clone(&self.context.accounts);
         indexer::start(accounts, self.config.search, shutdown.clone())?;
-        if let Some(listener) = metrics {
+        if let Some(acme) = &self.context.acme {
+            if let Some(listener) = sockets.challenges {
+                let listener = TcpListener::from_std(listener)?;
+                tokio::spawn(acme::http::serve(listener, acme.answers(), shutdown.clone()));
+            }
+            tokio::spawn(Arc::clone(acme).run(shutdown.clone()));
+        }
+        if let Some(listener) = sockets.metrics {
             let counters = Arc::clone(&self.context.metrics);
             let listener = TcpListener::from_std(listener)?;
             tokio::spawn(metrics::http::serve(listener, counters, shutdown.clone()));

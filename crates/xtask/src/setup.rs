@@ -19,6 +19,7 @@ pub const TEST_PACKAGES: &[(&str, &str)] = &[
     ("/usr/sbin/smtp-sink", "postfix"),
     ("openssl", "openssl"),
     ("/usr/sbin/knotd", "knot"),
+    ("/usr/bin/pebble", "pebble"),
     ("/usr/bin/rspamd", "rspamd"),
     ("/usr/sbin/clamd", "clamav-daemon"),
 ];

@@ -117,6 +117,9 @@ impl Admin {
             Request::Why { .. } | Request::JunkStatus { .. } | Request::JunkLearn { .. } => {
                 self.junk(request).await
             }
+            Request::CertificateList | Request::CertificateRenew { .. } => {
+                self.certificate(request).await
+            }
             Request::MailboxList { address } => self.mailbox_list(&address).await,
             Request::Import(batch) => self.import(batch).await,
             Request::Export { address, mailbox, after } => {

@@ -95,6 +95,9 @@ pub enum Command {
         #[arg(long, value_name = "ID")]
         message_id: Option<String>,
     },
+    /// Certificates
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
     /// What is learnt of junk
     #[command(subcommand)]
     Junk(JunkCommand),
@@ -394,6 +397,18 @@ pub enum UndeleteCommand {
     },
 }
 
+/// `certificate`
+#[derive(Subcommand)]
+pub enum CertificateCommand {
+    /// Which are there, until when, and what is wrong
+    List,
+    /// Get one that the server gets itself, or all of them, now
+    Renew {
+        /// Its first name [default: all]
+        name: Option<String>,
+    },
+}
+
 /// `junk`
 #[derive(Subcommand)]
 pub enum JunkCommand {
@@ -507,6 +522,10 @@ pub fn request(command: Command) -> Result<Request, Stop> {
         }
         Command::Why { address, uid, mailbox, message_id } => {
             Request::Why { address, mailbox, uid, message_id }
+        }
+        Command::Certificate(CertificateCommand::List) => Request::CertificateList,
+        Command::Certificate(CertificateCommand::Renew { name }) => {
+            Request::CertificateRenew { name }
         }
         Command::Junk(JunkCommand::Status { address }) => Request::JunkStatus { address },
         Command::Check { .. } => Request::Check,

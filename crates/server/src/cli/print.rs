@@ -69,6 +69,7 @@ impl Out {
             Reply::Restored { messages } => println!("{messages} messages are back"),
             Reply::Checked(report) => checked(report),
             Reply::Why(report) => print!("{}", super::junk::why(report)),
+            Reply::Certificates(rows) => rows.iter().for_each(certificate),
             Reply::Junk(report) => {
                 println!("{} wanted messages, {} of junk", report.wanted, report.junk);
             }
@@ -79,6 +80,19 @@ impl Out {
                 );
             }
         }
+    }
+}
+
+fn certificate(row: &crate::acme::Row) {
+    let day = |time: i64| if time == 0 { "–".to_owned() } else { day(time) };
+    let (until, renew) = (day(row.not_after), day(row.renew_at));
+    println!(
+        "{}\n  until {until}, got again {renew}, signed by {}",
+        row.names.join(" "),
+        row.issuer
+    );
+    if let Some(failure) = &row.failure {
+        println!("  failed: {failure}\n  next try {}", short(row.next_try));
     }
 }
 

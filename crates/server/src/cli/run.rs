@@ -2,15 +2,19 @@
 
 use super::{Place, Stop, code};
 use crate::{
+    acme,
     config::Config,
     dev,
     listener::{self, Bound},
     logs, privileges,
-    service::{self, Parts},
+    service::{self, Parts, Sockets},
     stack::Stack,
-    tls::Certificates,
+    tls::{Certificates, Managed},
 };
-use std::{net::TcpListener, path::Path};
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::Path,
+};
 
 /// File descriptors that are kept for the store, listeners and commands.
 const DESCRIPTORS_OWN: u64 = 512;
@@ -24,18 +28,24 @@ pub fn serve(place: &Place) -> Result<(), Stop> {
     leave_descriptors(&mut config);
     // Read while root may read any key; a later reload needs keys that `user` can read.
     let certificates = match config.tls.as_slice() {
+        files if config.acme.terms_agreed => {
+            let folder = acme::certificates_folder(&config.data);
+            let managed = Managed { folder, host_name: config.host_name.clone() };
+            let loaded = Certificates::load_managed(files.to_vec(), Some(managed));
+            Some(loaded.map_err(|error| format!("tls: {error}"))?)
+        }
         [] => {
             tracing::warn!("no certificate is set ([[tls]]): no login is possible");
             None
         }
         files => Some(Certificates::load(files.to_vec()).map_err(|error| format!("tls: {error}"))?),
     };
-    let (bound, metrics) = bind(&config)?;
+    let (bound, sockets) = bind(&config)?;
     drop_rights(&config)?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let stack = Stack::open(&config).await?;
-        let parts = Parts { config, bound, metrics, certificates, stack };
+        let parts = Parts { config, bound, sockets, certificates, stack };
         let ready = |addresses: &[_]| tracing::info!(listeners = addresses.len(), "ready");
         service::run(parts, ready).await.map_err(|error| Stop::from(error.to_string()))
     })
@@ -55,13 +65,13 @@ pub fn dev(place: &Place, port_offset: u16, json: bool) -> Result<(), Stop> {
     logs::start(&filter, config.log_format)?;
     let ca = dev::certificates(data)?;
     let certificates = Certificates::load(config.tls.clone()).map_err(|error| error.to_string())?;
-    let (bound, metrics) = bind(&config)?;
+    let (bound, sockets) = bind(&config)?;
     leave_descriptors(&mut config);
     let runtime = runtime()?;
     runtime.block_on(async {
         let stack = Stack::open(&config).await?;
         let people = dev::accounts(&stack.accounts, data, &ports).await?;
-        let parts = Parts { config, bound, metrics, certificates: Some(certificates), stack };
+        let parts = Parts { config, bound, sockets, certificates: Some(certificates), stack };
         let ready = |_: &[_]| {
             if json {
                 println!("{}", dev::json(&ports, &people, &ca));
@@ -77,7 +87,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-fn bind(config: &Config) -> Result<(Vec<Bound>, Option<TcpListener>), Stop> {
+fn bind(config: &Config) -> Result<(Vec<Bound>, Sockets), Stop> {
     let mut bound = Vec::new();
     for one in &config.listeners {
         let (protocol, address) = (one.protocol.name(), one.address);
@@ -89,11 +99,20 @@ fn bind(config: &Config) -> Result<(Vec<Bound>, Option<TcpListener>), Stop> {
         if !address.ip().is_loopback() {
             tracing::warn!(%address, "metrics can be read by everybody who reaches this address");
         }
-        let socket = TcpListener::bind(address)
-            .and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
-        socket.map_err(|error| format!("cannot listen on {address} (metrics): {error}"))
+        plain(address, "metrics")
     });
-    Ok((bound, metrics.transpose()?))
+    let acme = &config.acme;
+    let wanted = acme.terms_agreed && acme.challenge == acme::Challenge::Http;
+    let challenges = acme.http_address.filter(|_| wanted);
+    let challenges = challenges.map(|address| plain(address, "acme.http_address"));
+    let sockets = Sockets { metrics: metrics.transpose()?, challenges: challenges.transpose()? };
+    Ok((bound, sockets))
+}
+
+fn plain(address: SocketAddr, what: &str) -> Result<TcpListener, Stop> {
+    let socket =
+        TcpListener::bind(address).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
+    Ok(socket.map_err(|error| format!("cannot listen on {address} ({what}): {error}"))?)
 }
 
 /// Connections never take the file descriptors that the store needs.

@@ -16,6 +16,7 @@ macro_rules! row {
     };
 }
 
+mod acme;
 mod scan;
 mod sending;
 mod timeouts;
@@ -24,7 +25,12 @@ use super::{Setting, read, read::Read};
 
 /// Every setting, in the order of the documentation.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    GENERAL.iter().chain(sending::SETTINGS).chain(timeouts::SETTINGS).chain(scan::SETTINGS)
+    GENERAL
+        .iter()
+        .chain(sending::SETTINGS)
+        .chain(timeouts::SETTINGS)
+        .chain(scan::SETTINGS)
+        .chain(acme::SETTINGS)
 }
 
 const GENERAL: &[Setting] = &[
