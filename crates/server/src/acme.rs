@@ -149,10 +149,12 @@ impl Acme {
 
     /// Has a certificate got now, or all of them. False when no such certificate is ours.
     pub async fn renew(&self, name: Option<&str>) -> bool {
-        if let Some(name) = name {
-            if !self.wanted().await.iter().any(|names| names.first() == name) {
-                return false;
-            }
+        let known = match name {
+            Some(name) => self.wanted().await.iter().any(|names| names.first() == name),
+            None => true,
+        };
+        if !known {
+            return false;
         }
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.insert(name.unwrap_or_default().to_owned());
@@ -306,7 +308,7 @@ impl Acme {
             None => Account::builder(),
         };
         let url = &self.settings.directory_url;
-        let name: String = blake3_name(url);
+        let name: String = account_name(url);
         let path = self.folder.join(format!("account-{name}.json"));
         if let Ok(text) = fs::read_to_string(&path) {
             let known: AccountCredentials = serde_json::from_str(&text)
@@ -371,7 +373,7 @@ impl Acme {
 }
 
 /// Accounts of several authorities do not meet.
-fn blake3_name(url: &str) -> String {
+fn account_name(url: &str) -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, url.as_bytes());
     hash.as_ref().iter().take(8).map(|octet| format!("{octet:02x}")).collect()
 }

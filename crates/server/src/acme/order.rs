@@ -85,7 +85,6 @@ impl Order<'_> {
             given.push(self.give(&host, &challenge.token.clone(), &answer).await?);
             challenge.set_ready().await.map_err(told)?;
         }
-        drop(all);
         let status = order.poll_ready(&POLL).await.map_err(told)?;
         if status != OrderStatus::Ready && status != OrderStatus::Valid {
             return Err(self.why(&mut order, status).await);

@@ -473,17 +473,7 @@ pub struct ExportJob {
 pub fn request(command: Command) -> Result<Request, Stop> {
     Ok(match command {
         Command::Status => Request::Status,
-        Command::Domain(DomainCommand::Add { domain }) => Request::DomainAdd { domain },
-        Command::Domain(DomainCommand::Remove { domain }) => Request::DomainRemove { domain },
-        Command::Domain(DomainCommand::List) => Request::DomainList,
-        Command::Domain(DomainCommand::Dns { domain }) => Request::DomainDns { domain },
-        Command::Domain(DomainCommand::Check { domain }) => Request::DomainCheck { domain },
-        Command::Domain(DomainCommand::Dkim(command)) => match command {
-            DkimCommand::List { domain } => Request::DkimList { domain },
-            DkimCommand::Make { domain } => Request::DkimMake { domain },
-            DkimCommand::Use { domain, selector } => Request::DkimUse { domain, selector },
-            DkimCommand::Remove { domain, selector } => Request::DkimRemove { domain, selector },
-        },
+        Command::Domain(command) => domain(command),
         Command::Account(command) => account(command)?,
         Command::Alias(AliasCommand::Set { alias, targets }) => {
             Request::AliasSet { alias, targets }
@@ -523,10 +513,10 @@ pub fn request(command: Command) -> Result<Request, Stop> {
         Command::Why { address, uid, mailbox, message_id } => {
             Request::Why { address, mailbox, uid, message_id }
         }
-        Command::Certificate(CertificateCommand::List) => Request::CertificateList,
-        Command::Certificate(CertificateCommand::Renew { name }) => {
-            Request::CertificateRenew { name }
-        }
+        Command::Certificate(command) => match command {
+            CertificateCommand::List => Request::CertificateList,
+            CertificateCommand::Renew { name } => Request::CertificateRenew { name },
+        },
         Command::Junk(JunkCommand::Status { address }) => Request::JunkStatus { address },
         Command::Check { .. } => Request::Check,
         Command::Serve
@@ -540,6 +530,22 @@ pub fn request(command: Command) -> Result<Request, Stop> {
             return Err(Stop { code: code::USAGE, why: "not one request".to_owned() });
         }
     })
+}
+
+fn domain(command: DomainCommand) -> Request {
+    match command {
+        DomainCommand::Add { domain } => Request::DomainAdd { domain },
+        DomainCommand::Remove { domain } => Request::DomainRemove { domain },
+        DomainCommand::List => Request::DomainList,
+        DomainCommand::Dns { domain } => Request::DomainDns { domain },
+        DomainCommand::Check { domain } => Request::DomainCheck { domain },
+        DomainCommand::Dkim(command) => match command {
+            DkimCommand::List { domain } => Request::DkimList { domain },
+            DkimCommand::Make { domain } => Request::DkimMake { domain },
+            DkimCommand::Use { domain, selector } => Request::DkimUse { domain, selector },
+            DkimCommand::Remove { domain, selector } => Request::DkimRemove { domain, selector },
+        },
+    }
 }
 
 fn account(command: AccountCommand) -> Result<Request, Stop> {
