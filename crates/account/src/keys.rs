@@ -36,6 +36,7 @@ pub(crate) mod tag {
     pub const DOMAIN_KEY: u8 = b'c';
     pub const BOOK: u8 = b'd';
     pub const LESSON: u8 = b'e';
+    pub const SENT: u8 = b'h';
     pub const EXPLAINED: u8 = b'k';
 }
 
@@ -156,6 +157,10 @@ pub(crate) fn queued(number: u64) -> Key {
 /// Queue: what is remembered of a domain, by a hash of its name.
 pub(crate) fn peer(hash: u64) -> Key {
     Key::new(tag::PEER, &[&hash.to_be_bytes()])
+}
+/// Queue: to how many recipients an account wrote.
+pub(crate) fn sent(account: u32) -> Key {
+    Key::new(tag::SENT, &[&account.to_be_bytes()])
 }
 /// Queue: how far a recipient of a message is.
 pub(crate) fn progress(number: u64, recipient: u32) -> Key {

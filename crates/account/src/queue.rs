@@ -7,6 +7,7 @@
 
 mod envelope;
 mod peer;
+mod sent;
 
 use crate::{
     Accounts, Error, Refused,
@@ -22,6 +23,8 @@ pub use envelope::{
 };
 use mail::AccountId;
 pub use peer::{Peer, StsPolicy};
+pub use sent::Sent;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The queue's own account: the directory numbers accounts from 1 on and never comes here.
@@ -74,6 +77,7 @@ pub struct Queue {
     shared: Arc<Shared>,
     seal: Seal,
     head: Mutex<Head>,
+    sents: Mutex<HashMap<u32, Sent>>,
 }
 
 type Puts = Vec<(Bytes, Option<Bytes>)>;
@@ -102,11 +106,15 @@ impl Queue {
             }
         };
         let head = Mutex::new(Head { next: head, ..Head::default() });
-        let queue = Arc::new(Self { shared, seal, head });
+        let queue = Arc::new(Self { shared, seal, head, sents: Mutex::default() });
         if let Some(put) = made {
             queue.commit(|_| Ok((vec![put], Changed::default()))).await?;
         }
         Ok(queue)
+    }
+
+    fn sents(&self) -> MutexGuard<'_, HashMap<u32, Sent>> {
+        self.sents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn head(&self) -> MutexGuard<'_, Head> {
@@ -158,6 +166,9 @@ impl Queue {
         if envelope.recipients.is_empty() {
             return Err(Refused::Limit.into());
         }
+        if let Some(account) = envelope.account {
+            self.sent(account).await?;
+        }
         let chunks = body::chunks(content, self.shared.options.zstd_level);
         let plan = |number| {
             // Sealed under the lock: the number is part of what is authenticated. AES takes some
@@ -165,7 +176,11 @@ impl Queue {
             let (blob, places) = body::seal(&self.seal, number, &chunks)?;
             let put = self.envelope_put(number, envelope, &places)?;
             let changed = Changed { blobs: vec![(number, blob.into())], drops: Vec::new() };
-            Ok((vec![put], changed))
+            let mut puts = vec![put];
+            if let Some(account) = envelope.account {
+                puts.push(self.count(account, envelope.recipients.len())?);
+            }
+            Ok((puts, changed))
         };
         self.commit(plan).await.map(QueueId)
     }

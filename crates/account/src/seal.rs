@@ -47,6 +47,8 @@ pub(crate) enum Kind {
     QueueProgress = 21,
     /// Of the queue: what is remembered of a domain.
     Peer = 22,
+    /// Of the queue: to how many recipients an account wrote.
+    Sent = 23,
     /// Of the books of junk: a book.
     Book = 25,
     /// Of the books of junk: what a person said of a message.

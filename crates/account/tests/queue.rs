@@ -5,7 +5,7 @@
 mod support;
 
 use account::{
-    Error, Refused,
+    Clock as _, Error, Refused,
     queue::{Envelope, Notify, Progress, Queue, QueueId, Queued, Reply, Settled, Target},
 };
 use mail::{AccountId, Address};
@@ -51,8 +51,31 @@ async fn is_empty(bench: &Bench) -> bool {
     let (from, to) = (Vec::new().into(), Vec::new().into());
     let scan = store::Scan { account: QUEUE, from, to, reverse: false, entries_max };
     let keys = bench.store.scan(scan).await.unwrap();
-    // Its own wrapped key stays.
-    keys.len() == 1 && bench.store.memory.list(QUEUE, None, 9).await.unwrap().is_empty()
+    // Its own wrapped key stays, and how much an account sent lately.
+    let left = keys.iter().filter(|(key, _)| !key.starts_with(b"W") && !key.starts_with(b"h"));
+    left.count() == 0 && bench.store.memory.list(QUEUE, None, 9).await.unwrap().is_empty()
+}
+
+#[test]
+fn what_an_account_sent_is_counted_with_the_message() {
+    let bench = Bench::new();
+    run(async {
+        let queue = Queue::open(&bench.accounts).await.unwrap();
+        let account = mail::AccountId(7);
+        let two = envelope(b"x", &["b@other.test", "c@other.test"]);
+        let two = Envelope { account: Some(account), ..two };
+        for _ in 0..3 {
+            queue.put(&two, b"x").await.unwrap();
+        }
+        let now = bench.clock.now_seconds();
+        assert_eq!(queue.sent(account).await.unwrap().in_hour(now), 6);
+        assert!(queue.tells_of_limit(account).await.unwrap());
+        let again = bench.reopened();
+        let queue = Queue::open(&again.accounts).await.unwrap();
+        assert_eq!(queue.sent(account).await.unwrap().in_day(now), 6);
+        assert!(!queue.tells_of_limit(account).await.unwrap(), "once a day");
+        assert_eq!(queue.sent(mail::AccountId(8)).await.unwrap().in_day(now), 0);
+    });
 }
 
 #[test]

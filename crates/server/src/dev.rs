@@ -66,6 +66,11 @@ pub fn config(settings: Config, data: &Path, ports: &Ports) -> Config {
     if config.log == "info" {
         "warn".clone_into(&mut config.log);
     }
+    // Tests send thousands of messages from one account.
+    let account = &mut config.outbound.account;
+    if (account.recipients_hour_max, account.recipients_day_max) == (500, 2_000) {
+        (account.recipients_hour_max, account.recipients_day_max) = (0, 0);
+    }
     // What is tried out must not reach the world.
     config.outbound.direct &= !config.dns.servers.is_empty();
     config.inbound.check_senders &= !config.dns.servers.is_empty();

@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod dane;
+pub mod limit;
 pub mod login;
 pub mod route;
 pub mod service;
@@ -14,6 +15,7 @@ pub mod verify;
 
 pub use connection::{Call, Connection, Content, Settings, Unreachable};
 pub use dane::Tlsa;
+pub use limit::AccountLimits;
 pub use login::Logins;
 pub use route::{Host, Route, Routes};
 pub use service::Outbound;

@@ -122,6 +122,8 @@ pub enum Verdict {
     Unwanted,
     /// The sender is asked to come again.
     ComeAgain,
+    /// The account writes to too many people.
+    SendingLimit,
     /// It would be held for longer than was announced.
     HoldTooLong,
     /// The disk is full or too much is under way.
@@ -149,6 +151,7 @@ impl Verdict {
             Self::Unauthenticated => reply::UNAUTHENTICATED,
             Self::Unwanted => reply::UNWANTED,
             Self::ComeAgain => reply::COME_AGAIN,
+            Self::SendingLimit => reply::SENDING_LIMIT,
             Self::HoldTooLong => reply::HOLD_TOO_LONG,
             Self::NoRoom => reply::NO_ROOM,
             Self::TryLater => reply::TRY_LATER,

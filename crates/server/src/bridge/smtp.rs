@@ -221,10 +221,26 @@ impl Smtp {
             );
             self.verdict(&problem)
         })?;
+        if matches!(route, Place::Elsewhere) {
+            self.may_send_more().await?;
+        }
         if let Some(message) = &mut self.message {
             message.recipients.push((to, route));
         }
         Ok(())
+    }
+
+    /// Whether one more recipient elsewhere is within the account's limits.
+    async fn may_send_more(&self) -> Result<(), Verdict> {
+        let Some(login) = &self.login else { return Ok(()) };
+        let told = self.message.iter().flat_map(|message| &message.recipients);
+        let others = told.filter(|(_, place)| matches!(place, Place::Elsewhere)).count();
+        let more = u32::try_from(others + 1).unwrap_or(u32::MAX);
+        match self.context.outbound.may_send(login.account.id(), more).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Verdict::SendingLimit),
+            Err(error) => Err(self.verdict(&Problem::from(error))),
+        }
     }
 
     fn data(&mut self, bytes: &Bytes) -> Result<(), Verdict> {

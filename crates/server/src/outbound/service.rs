@@ -11,6 +11,7 @@ mod policy;
 mod tell;
 
 use super::{
+    AccountLimits,
     connection::Settings as ConnectionSettings,
     route::{LOCAL, Routes},
     source::Sources,
@@ -69,6 +70,8 @@ pub struct Settings {
     pub expire_seconds: u32,
     /// Seconds after which its sender hears that it is late.
     pub warn_seconds: u32,
+    /// Limits of each account.
+    pub account: AccountLimits,
     /// Seconds that a message is held at most when its sender asks for it (RFC 4865).
     pub hold_seconds_max: u32,
     /// Connections in all.
@@ -153,7 +156,23 @@ impl Outbound {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now() -> i64 {
+    pub(super) const fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+
+    pub(super) const fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
+    }
+
+    pub(super) const fn account_limits(&self) -> &AccountLimits {
+        &self.settings.account
+    }
+
+    pub(super) fn host_name(&self) -> &str {
+        &self.host_name
+    }
+
+    pub(super) fn now() -> i64 {
         SystemClock.now_seconds()
     }
 

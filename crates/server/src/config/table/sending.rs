@@ -267,6 +267,34 @@ pub(super) const SETTINGS: &[Setting] = &[
         outbound.warn_seconds
     ),
     row!(
+        "outbound.account_recipients_hour_max",
+        "recipients",
+        "500",
+        "Elsewhere, that an account may write to in an hour; then it is told to try later (450), \
+         and its owner and `outbound.notice_address` get a notice. 0: any number, as in `palomar \
+         dev` by default.",
+        outbound.account.recipients_hour_max
+    ),
+    row!(
+        "outbound.account_recipients_day_max",
+        "recipients",
+        "2000",
+        "The same in a day.",
+        outbound.account.recipients_day_max
+    ),
+    Setting {
+        name: "outbound.notice_address",
+        unit: "address",
+        default: "",
+        doc: "Who gets notices besides an account's owner; without it `postmaster` of the \
+              account's domain, if there is one.",
+        set: |config, value| {
+            let address = mail::Address::parse(&String::read(value)?).ok_or("not an address")?;
+            config.outbound.account.notice_address = Some(address);
+            Ok(())
+        },
+    },
+    row!(
         "outbound.hold_seconds_max",
         "seconds",
         "7776000",
