@@ -125,14 +125,19 @@ class Postfix:
         self.tls = ssl.create_default_context(cafile=self.base / "ca.pem")
         self.running = False
 
-    def start(self, more=""):
-        """`more`: lines of main.cf."""
+    def start(self, more="", resolv=None):
+        """`more`: lines of main.cf. `resolv`: a resolv.conf that it alone sees."""
         uid, gid = (65534, 65534) if os.getuid() == 0 else (os.getuid(), os.getgid())
         main = MAIN.format(base=self.base, domain=DOMAIN, plain=PLAIN, uid=uid, gid=gid, more=more)
         (self.base / "config/main.cf").write_text(main)
         (self.base / "config/master.cf").write_text(MASTER.format(port=self.port, plain_port=self.plain_port))
         self.own(uid)
-        self.run("start")
+        if resolv:
+            script = 'mount --bind "$0" /etc/resolv.conf && exec postfix -c "$1" start'
+            done = as_root("unshare", "--mount", "sh", "-c", script, resolv, self.base / "config", check=False)
+            assert done.returncode == 0, (done.stderr, self.log())
+        else:
+            self.run("start")
         self.running = True
         end = time.monotonic() + 30
         while True:

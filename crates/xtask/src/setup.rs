@@ -20,6 +20,7 @@ pub const TEST_PACKAGES: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("/usr/sbin/knotd", "knot"),
     ("/usr/bin/pebble", "pebble"),
+    ("/usr/sbin/unbound", "unbound"),
     ("/usr/bin/rspamd", "rspamd"),
     ("/usr/sbin/clamd", "clamav-daemon"),
 ];
