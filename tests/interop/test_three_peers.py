@@ -34,6 +34,8 @@ mta-sts.{domain}. A {address}
 """
 OUTBOUND = """
 [outbound]
+account_recipients_hour_max = 0
+account_recipients_day_max = 0
 port = {port}
 ca_file = "{authorities}"
 retry_seconds_min = 1

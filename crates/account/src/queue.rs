@@ -19,7 +19,8 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 pub use envelope::{
-    Content, Envelope, Language, Notify, Progress, REPLY_OCTETS_MAX, Reply, Return, Settled, Target,
+    Content, Envelope, Language, Notify, NotifyWish, Progress, REPLY_OCTETS_MAX, Reply, Return,
+    Settled, Target,
 };
 use mail::AccountId;
 pub use peer::{Peer, StsPolicy};

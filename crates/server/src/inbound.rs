@@ -6,6 +6,7 @@
 //! refused or Junk is in the log.
 
 mod authenticity;
+mod reverse;
 
 use crate::{
     dns::Dns,
@@ -16,6 +17,7 @@ pub use authenticity::{Authenticity, Sender};
 use bytes::{Bytes, BytesMut};
 use mail::header;
 use mailauth::results;
+pub use reverse::Reverse;
 use spam::Class;
 use std::{fmt::Write as _, sync::Arc};
 
@@ -71,6 +73,8 @@ pub struct Found {
     pub checks: Vec<results::Entry>,
     /// Fields for the top of the message, with line ends.
     pub fields: String,
+    /// What is known of the reverse-path.
+    pub reverse: Reverse,
 }
 
 impl Found {
@@ -166,12 +170,14 @@ impl Inspection {
         );
         verdicts.extend([clamd, rspamd, lists].into_iter().flatten());
         let (mut fields, mut checks) = (String::new(), Vec::new());
+        let mut reverse = Reverse::Unchecked;
         if self.settings.check_senders && self.dns.is_some() {
+            reverse = sender.from.as_ref().map_or(reverse, |from| Reverse::of(from, &authenticity));
             checks = authenticity.entries();
             let (authserv_id, entries) = (self.host_name.clone(), checks.clone());
             fields = results::Results { authserv_id, entries }.field();
         }
-        Found { checks, ..Self::together(verdicts, unauthenticated, fields) }
+        Found { checks, reverse, ..Self::together(verdicts, unauthenticated, fields) }
     }
 
     fn of_dmarc(&self, authenticity: &Authenticity) -> Verdict {
@@ -211,7 +217,8 @@ impl Inspection {
             let why = told(&reasons);
             let _ = write!(fields, "X-Palomar-Junk: {why}\r\n");
         }
-        Found { action, reasons, unauthenticated, checks: Vec::new(), fields }
+        let (checks, reverse) = (Vec::new(), Reverse::Unchecked);
+        Found { action, reasons, unauthenticated, checks, fields, reverse }
     }
 
     /// Tells rspamd what a person says of a message, if it learns. What fails is in the log.

@@ -7,7 +7,7 @@ use crate::{
     auth,
     bridge::Bridge,
     context::{Context, Peer},
-    inbound::{Found, Sender},
+    inbound::{Found, Reverse, Sender},
     scan::Action,
 };
 use account::{
@@ -97,6 +97,16 @@ pub struct Smtp {
 enum Place {
     Here(Route),
     Elsewhere,
+}
+
+/// A message that may be delivered.
+struct Prepared {
+    /// With its trace.
+    whole: Bytes,
+    /// What was found out about it, if it is a stranger's.
+    explained: Option<Explained>,
+    /// Who may be told of it.
+    reverse: Reverse,
 }
 
 /// The transaction at hand.
@@ -273,7 +283,7 @@ impl Smtp {
         let count = message.recipients.len();
         let number = self.shared.transactions.fetch_add(1, Ordering::Relaxed);
         let id = format!("{:x}.{number:x}", self.peer.id);
-        let (whole, explained) = match self.prepare(&message, &id).await {
+        let Prepared { whole, explained, reverse } = match self.prepare(&message, &id).await {
             Ok(prepared) => prepared,
             Err(verdict) => return vec![Err(verdict); count],
         };
@@ -282,7 +292,7 @@ impl Smtp {
             match place {
                 Place::Here(route) => routes.push(route.clone()),
                 // One commit for all recipients; those that are ours are served by the queue too.
-                Place::Elsewhere => return self.queue(&message, whole).await,
+                Place::Elsewhere => return self.queue(&message, (whole, reverse)).await,
             }
         }
         let junk = explained.as_ref().is_some_and(|why| why.junk);
@@ -290,8 +300,8 @@ impl Smtp {
         if junk && routes.iter().any(|route| route.accounts.is_empty()) {
             return vec![Err(Verdict::Unwanted); count];
         }
-        if !junk && self.is_queued(&message) {
-            return self.queue(&message, whole).await;
+        if !junk && self.is_queued(&message, reverse) {
+            return self.queue(&message, (whole, reverse)).await;
         }
         let octets = whole.len();
         let sender = message.from.path.as_ref().map_or_else(String::new, ToString::to_string);
@@ -313,22 +323,23 @@ impl Smtp {
     }
 
     /// Whether the queue sees to a message, also to its recipients here.
-    fn is_queued(&self, message: &Message) -> bool {
+    fn is_queued(&self, message: &Message, reverse: Reverse) -> bool {
         let goes_on = |(_, place): &(RcptTo, Place)| match place {
             Place::Elsewhere => true,
             Place::Here(route) => !route.forwards.is_empty(),
         };
         let waits = message.from.hold.is_some();
-        waits || message.recipients.iter().any(goes_on) || self.tells_success(message)
+        waits || message.recipients.iter().any(goes_on) || self.tells_success(message, reverse)
     }
 
     /// Whether a sender is to be told that its mail has arrived, which whoever offers DSN must do
     /// (RFC 3461 §5.2.2): the queue delivers and reports. LMTP's client has the queue.
-    fn tells_success(&self, message: &Message) -> bool {
+    fn tells_success(&self, message: &Message, reverse: Reverse) -> bool {
         let Some(sender) = &message.from.path else { return false };
         let success = |notify: &str| Notify::parse(notify).success();
         let asked = |(to, _): &(RcptTo, Place)| to.notify.as_deref().is_some_and(success);
         let way_back = match self.kind {
+            Kind::Reception if !reverse.hears_success() => false,
             Kind::Reception => self.context.outbound.reaches(sender.domain().as_str()),
             Kind::Submission => true,
             Kind::Lmtp => false,
@@ -337,10 +348,15 @@ impl Smtp {
     }
 
     /// Into the queue, for all recipients.
-    async fn queue(&self, message: &Message, whole: Bytes) -> Vec<Result<(), Verdict>> {
+    async fn queue(
+        &self,
+        message: &Message,
+        (whole, reverse): (Bytes, Reverse),
+    ) -> Vec<Result<(), Verdict>> {
+        let wish = |to: &RcptTo| to.notify.as_deref().map_or_else(Notify::default, Notify::parse);
         let target = |(to, _): &(RcptTo, Place)| Target {
             address: to.path.clone(),
-            notify: to.notify.as_deref().map_or_else(Notify::default, Notify::parse),
+            notify: reverse.notify(wish(to)),
             original: to.original.clone(),
         };
         let head = whole.get(..mail::header::header_octets(&whole)).unwrap_or_default();
@@ -380,11 +396,7 @@ impl Smtp {
     }
 
     /// The message with its trace, if it may be delivered, and what was found out about it.
-    async fn prepare(
-        &self,
-        message: &Message,
-        id: &str,
-    ) -> Result<(Bytes, Option<Explained>), Verdict> {
+    async fn prepare(&self, message: &Message, id: &str) -> Result<Prepared, Verdict> {
         if trace::is_looping(&message.content) {
             return Err(Verdict::Loop);
         }
@@ -426,23 +438,25 @@ impl Smtp {
             id,
             now,
         };
-        let queued = self.is_queued(message);
         let mut top = received.received();
         top.push_str(&signatures);
         top.push_str(&own);
         let whole = joined(&[top.as_bytes(), content]);
         let (mut fields, mut explained) = (String::new(), None);
+        let mut reverse = Reverse::Unchecked;
         if self.kind == Kind::Reception {
             let found = self.inspect(message, content, (id, &whole)).await?;
-            (fields, explained) = (found.fields.clone(), Some(self.explained(&found, message, id)));
+            explained = Some(self.explained(&found, message, id));
+            (fields, reverse) = (found.fields, found.reverse);
         }
+        let queued = self.is_queued(message, reverse);
         if !queued || explained.as_ref().is_some_and(|why| why.junk) {
             fields.insert_str(0, &trace::return_path(message.from.path.as_ref()));
         }
         if fields.is_empty() {
-            return Ok((whole, explained));
+            return Ok(Prepared { whole, explained, reverse });
         }
-        Ok((joined(&[fields.as_bytes(), &whole]), explained))
+        Ok(Prepared { whole: joined(&[fields.as_bytes(), &whole]), explained, reverse })
     }
 
     /// As it is stored with the message.

@@ -194,11 +194,12 @@ impl Outbound {
             let rewritten = self.inbound.srs().forward(sender, from.domain(), today());
             rewritten.unwrap_or_else(|| sender.clone())
         });
-        let target = |address: &Address| Target {
-            address: address.clone(),
-            notify: WhenToTell::default(),
-            original: None,
-        };
+        // Who is told nothing, since the sender is forged or wishes it, is told nothing of this.
+        let own = queued.envelope.recipients.iter().find(|one| one.address == *from);
+        let quiet = own.is_some_and(|own| !own.notify.failure() && !own.notify.delay());
+        let notify = if quiet { WhenToTell::parse("NEVER") } else { WhenToTell::default() };
+        let target =
+            |address: &Address| Target { address: address.clone(), notify, original: None };
         let envelope = Envelope {
             from: sender,
             recipients: to.iter().map(target).collect(),
