@@ -122,7 +122,13 @@ impl fmt::Display for Unreachable {
         match self {
             Self::Connect(error) => write!(f, "no connection: {error}"),
             Self::Tls(error) => write!(f, "TLS handshake: {error}"),
-            Self::Session(failure) => write!(f, "{:?}: {}", failure.phase, failure.reply().text),
+            Self::Session(failure) => {
+                let reply = failure.reply();
+                match reply.code {
+                    0 => write!(f, "{:?}: {}", failure.phase, reply.text),
+                    code => write!(f, "{:?}: {code} {}", failure.phase, reply.text),
+                }
+            }
         }
     }
 }
