@@ -19,6 +19,7 @@ const AUTHORED: &[&str] = &[
     "content-language",
     "content-transfer-encoding",
     "content-type",
+    "date",
     "disposition-notification-to",
     "feedback-id",
     "from",
@@ -68,6 +69,9 @@ pub(crate) fn tokens(octets: &[u8], gatherer: &mut Gatherer<'_>) -> Vec<String> 
         }
         seen.names.push(name);
         gatherer.add(Kind::Header, &String::from_utf8_lossy(field.name));
+        if !field.value.is_ascii() {
+            gatherer.add(Kind::Header, &format!("{name} with bare octets"));
+        }
         of_field(name, field.value, &mut seen, gatherer);
     }
     for name in ["from", "to", "subject", "message-id", "mime-version"] {
@@ -75,6 +79,7 @@ pub(crate) fn tokens(octets: &[u8], gatherer: &mut Gatherer<'_>) -> Vec<String> 
             gatherer.add(Kind::Header, &format!("no {name}"));
         }
     }
+    order(&seen, gatherer);
     relations(&seen, gatherer);
     seen.recipients.into_iter().map(|(_, domain)| url::registered(&domain).to_owned()).collect()
 }
@@ -116,6 +121,9 @@ fn of_field(name: &'static str, value: &[u8], seen: &mut Seen, gatherer: &mut Ga
             gatherer.add(Kind::Header, &format!("message-id {}", shape(left.trim_ascii())));
             let domain = String::from_utf8_lossy(domain).to_lowercase();
             seen.message_id = domain.trim_matches(['@', '>', ' ', '\t', '\r', '\n']).to_owned();
+        }
+        "date" => {
+            gatherer.add(Kind::Header, &format!("date {}", date_form(value)));
         }
         "x-priority"
         | "x-msmail-priority"
@@ -187,6 +195,18 @@ fn subject(value: &[u8], gatherer: &mut Gatherer<'_>) -> String {
     subject.to_lowercase()
 }
 
+/// In which order the program wrote its fields: each program has its own.
+fn order(seen: &Seen, gatherer: &mut Gatherer<'_>) {
+    const ORDERED: [&str; 6] = ["date", "from", "to", "subject", "message-id", "mime-version"];
+    let initials: String = seen
+        .names
+        .iter()
+        .filter(|name| ORDERED.contains(name))
+        .filter_map(|name| name.chars().next())
+        .collect();
+    gatherer.add(Kind::Header, &format!("order {initials}"));
+}
+
 fn relations(seen: &Seen, gatherer: &mut Gatherer<'_>) {
     let from = url::registered(&seen.from);
     let same = |domain: &str| url::registered(domain) == from && !from.is_empty();
@@ -216,6 +236,28 @@ fn relations(seen: &Seen, gatherer: &mut Gatherer<'_>) {
     }
 }
 
+/// How a date is written: its words by what they are made of.
+fn date_form(value: &[u8]) -> String {
+    let words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let kinds: Vec<String> = words.take(8).map(date_word).collect();
+    kinds.join(" ")
+}
+
+/// Digits become 0; the name of a day or month and a zone stand for all of them.
+fn date_word(word: &[u8]) -> String {
+    match word {
+        b"+0000" | b"-0000" => "+0000".to_owned(),
+        [b'+' | b'-', zone @ ..] if zone.iter().all(u8::is_ascii_digit) => "zone".to_owned(),
+        [b'(', ..] => "(".to_owned(),
+        [_, b'a'..=b'z', b'a'..=b'z'] => "a".to_owned(),
+        [_, b'a'..=b'z', b'a'..=b'z', b','] => "a,".to_owned(),
+        _ => {
+            let of = |octet: &u8| if octet.is_ascii_digit() { '0' } else { char::from(*octet) };
+            word.iter().map(of).collect()
+        }
+    }
+}
+
 /// The shape of a generated string: runs of digits are 0, of lower case a, of capitals A; other
 /// octets stay; eight runs.
 pub(crate) fn shape(octets: &[u8]) -> String {
@@ -242,6 +284,15 @@ pub(crate) fn shape(octets: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forms_of_dates() {
+        assert_eq!(
+            date_form(b" Tue, 3 Sep 2002 01:02:03 -0700 (PDT)\r\n"),
+            "a, 0 a 0000 00:00:00 zone ("
+        );
+        assert_eq!(date_form(b""), "");
+    }
 
     #[test]
     fn shapes() {

@@ -12,12 +12,15 @@ const UNKNOWN_WEIGHT: f64 = 1.0;
 /// How many messages' worth of the account's counts the server's estimate weighs.
 const SERVER_WEIGHT: f64 = 1.0;
 /// Tokens nearer to one half than this say nothing.
-const DEVIATION_MIN: f64 = 0.2;
+const DEVIATION_MIN: f64 = 0.1;
+/// How much what a message looks like counts for itself: its header, structure, HTML and links,
+/// which a sender can less easily dilute with harmless words than the text.
+const LOOKS_WEIGHT: f64 = 0.25;
 /// Tokens that a verdict counts, strongest first.
 const TELLING_MAX: usize = 150;
 /// From this probability on a message is probably junk: measured so that less than one wanted
 /// message in a thousand is taken for junk (docs/decisions/0007-junk-is-learnt.md).
-pub const JUNK_MIN: f64 = 0.8;
+pub const JUNK_MIN: f64 = 0.76;
 /// Reasons that a verdict gives.
 const REASONS_MAX: usize = 12;
 
@@ -59,22 +62,33 @@ pub fn score(tokens: &Tokens, server: &Book, account: &Book) -> Verdict {
     let strength = |(known, _): &(f64, &Token)| -(known - 0.5).abs();
     telling.sort_by(|a, b| strength(a).total_cmp(&strength(b)));
     telling.truncate(TELLING_MAX);
-    let pairs = telling.len();
-    let against: f64 = telling.iter().map(|(known, _)| -(1.0 - known).ln()).sum();
-    let for_it: f64 = telling.iter().map(|(known, _)| -known.ln()).sum();
-    // Near 1 where the tokens are more for junk than chance would have them.
-    let junk = 1.0 - chi::at_least(against, pairs);
-    let wanted = 1.0 - chi::at_least(for_it, pairs);
+    let all = combined(telling.iter().map(|(known, _)| *known));
+    let looks = telling.iter().filter(|(_, token)| token.kind != Kind::Word);
+    let looks = combined(looks.map(|(known, _)| *known));
     let reasons = telling.iter().take(REASONS_MAX).map(|(known, token)| Reason {
         kind: token.kind,
         text: tokens.text(token),
         probability: *known,
     });
     Verdict {
-        probability: f64::midpoint(1.0 + junk, -wanted),
-        telling: pairs,
+        probability: all.mul_add(1.0 - LOOKS_WEIGHT, looks * LOOKS_WEIGHT),
+        telling: telling.len(),
         reasons: reasons.collect(),
     }
+}
+
+/// Fisher's method, for junk and against it: near 1 where the tokens are more for junk than chance
+/// would have them, near 0 where they are more against it; of none, one half.
+fn combined(known: impl Iterator<Item = f64>) -> f64 {
+    let (mut pairs, mut against, mut for_it) = (0, 0.0, 0.0);
+    for known in known {
+        pairs += 1;
+        against -= (1.0 - known).ln();
+        for_it -= known.ln();
+    }
+    let junk = 1.0 - chi::at_least(against, pairs);
+    let wanted = 1.0 - chi::at_least(for_it, pairs);
+    f64::midpoint(1.0 + junk, -wanted)
 }
 
 /// How much a token speaks for junk: its counts, and what was thought before them.

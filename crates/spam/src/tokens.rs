@@ -2,7 +2,7 @@
 //! subject (orthogonal sparse bigrams), and what header, HTML, links and attachments look like.
 //!
 //! Each token counts once in a message. Nothing is a token that the way decides by which a message
-//! came (Received, Return-Path, fields of mailing lists and of other filters, dates), nor the
+//! came (Received, Return-Path, fields of mailing lists and of other filters, days), nor the
 //! recipient's own domain, which senders of junk forge: what is learnt is of the author's doing.
 //! Texts are kept beside the hashes so that a verdict can be explained; they are never stored.
 

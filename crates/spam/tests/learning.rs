@@ -204,7 +204,7 @@ fn words_of_a_script_without_spaces_are_pairs_of_characters() {
 #[test]
 fn nothing_is_learnt_of_the_way_nor_of_the_recipient() {
     let message = "To: me@home.example\nFrom: a <b@far.example>\nSubject: s\n\nhello\n";
-    let way = "Received: from x\nX-Spam-Flag: YES\nDelivered-To: y\nList-Id: z\nDate: today\n\
+    let way = "Received: from x\nX-Spam-Flag: YES\nDelivered-To: y\nList-Id: z\n\
         Return-Path: <q>\nReferences: <r>\nX-BeenThere: l\nPrecedence: bulk\n";
     let plain = tokens_of(message);
     assert_eq!(tokens_of(&format!("{way}{message}")).list(), plain.list());
@@ -213,6 +213,13 @@ fn nothing_is_learnt_of_the_way_nor_of_the_recipient() {
     assert_eq!(texts(&own, Kind::From), Vec::<String>::new());
     let link = format!("{own}http://www.home.example/");
     assert_eq!(texts(&link, Kind::Link), Vec::<String>::new());
+}
+
+#[test]
+fn of_a_date_the_form_is_learnt_and_not_the_day() {
+    let of = |date: &str| texts(&format!("Date: {date}\nSubject: s\n\n"), Kind::Header);
+    assert_eq!(of("Tue, 3 Sep 2002 01:02:03 +0200"), of("Mon, 5 Oct 2026 23:59:00 -0700"));
+    assert_ne!(of("Tue, 3 Sep 2002 01:02:03 +0200"), of("3 Sep 02 01:02:03 GMT"));
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub const SETTINGS: &[Setting] = &[
     row!(
         "spam.classifier_junk_percent_min",
         "percent",
-        "80",
+        "76",
         "From this on a message goes to Junk.",
         junk.junk_percent_min
     ),
