@@ -25,6 +25,8 @@ pub enum Full {
     Server,
     /// `connections_per_address_max`
     Address,
+    /// Too many in a minute (`inbound.connections_minute_max`).
+    Rate,
 }
 
 /// Counts connections.

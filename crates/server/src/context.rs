@@ -1,8 +1,16 @@
 //! What every connection shares.
 
 use crate::{
-    admission::Admission, auth::Authenticator, dns::Dns, inbound::Inspection, metrics::Metrics,
-    outbound::Outbound, protocol::Protocol, signing::Signing, sts, tls::Certificates,
+    admission::Admission,
+    auth::Authenticator,
+    dns::Dns,
+    inbound::{Inspection, rates::Rates},
+    metrics::Metrics,
+    outbound::Outbound,
+    protocol::Protocol,
+    signing::Signing,
+    sts,
+    tls::Certificates,
 };
 use std::{net::SocketAddr, sync::Arc};
 
@@ -28,6 +36,8 @@ pub struct Context {
     pub acme: Option<Arc<crate::acme::Acme>>,
     /// Certificates, if there are any.
     pub certificates: Option<Arc<Certificates>>,
+    /// How much may come from one place by port 25.
+    pub rates: Arc<Rates>,
     /// What is found out about mail of strangers.
     pub inspection: Inspection,
     /// What is listened for.

@@ -6,6 +6,7 @@
 //! refused or Junk is in the log.
 
 mod authenticity;
+pub mod rates;
 mod reverse;
 
 use crate::{
@@ -48,6 +49,8 @@ pub struct Settings {
     /// Domains (A-labels, lower case) whose ARC seals are believed: mail that DMARC disowns is
     /// taken if it was in order when it came to them.
     pub arc_trusted_sealers: Vec<String>,
+    /// How much may come from one place.
+    pub rates: rates::Limits,
 }
 
 /// Checks mail that comes by port 25.

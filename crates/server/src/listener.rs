@@ -7,6 +7,7 @@
 use crate::{
     admission::{Admission, Full, Place},
     context::Peer,
+    inbound::rates::{Act, Rates},
     metrics::Metrics,
     protocol::Protocol,
     proxy::{self, Network},
@@ -14,7 +15,7 @@ use crate::{
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -91,6 +92,8 @@ pub struct Taken {
 pub struct Door {
     /// Limits.
     pub admission: Arc<Admission>,
+    /// How much may come from one place by port 25.
+    pub rates: Arc<Rates>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Numbers of connections.
@@ -157,7 +160,7 @@ impl Door {
         let place = self.admission.enter(id).and_then(|place| {
             // LMTP is for a server of ours, which has as many connections as it wants.
             if !from_proxy && config.protocol != Protocol::Lmtp {
-                place.came_from(address.ip())?;
+                self.admit(config.protocol, &place, address.ip())?;
             }
             Ok(place)
         });
@@ -205,7 +208,7 @@ impl Door {
             taken.peer.address = SocketAddr::new(from.ip().to_canonical(), from.port());
             taken.peer.local = to;
         }
-        match taken.place.came_from(taken.peer.address.ip()) {
+        match self.admit(protocol, &taken.place, taken.peer.address.ip()) {
             Ok(()) => true,
             Err(full) => {
                 self.refuse(protocol, &taken.stream, &taken.peer, full);
@@ -214,11 +217,23 @@ impl Door {
         }
     }
 
+    /// Counts a connection for where it comes from.
+    fn admit(&self, protocol: Protocol, place: &Place, address: IpAddr) -> Result<(), Full> {
+        place.came_from(address)?;
+        let counted = protocol == Protocol::Smtp;
+        let now = self.rates.now();
+        if counted && !self.rates.admit(address, Act::Connection, now) {
+            return Err(Full::Rate);
+        }
+        Ok(())
+    }
+
     /// Says why, as far as the socket takes it at once.
     fn refuse(&self, protocol: Protocol, stream: &TcpStream, peer: &Peer, full: Full) {
         let outcome = match full {
             Full::Server => "server_full",
             Full::Address => "address_full",
+            Full::Rate => "too_often",
         };
         self.metrics.connection(protocol, outcome);
         let protocol_name = protocol.name();
@@ -275,6 +290,7 @@ mod tests {
         let limits = ConnectionLimits { connections_max: 100, connections_per_address_max: each };
         let (down, shutdown) = watch::channel(false);
         let door = Door {
+            rates: Arc::default(),
             admission: Admission::new(limits),
             metrics: Metrics::new(),
             numbers: Arc::default(),

@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     dns::Dns,
     driver::{Ended, Shared},
-    inbound::Inspection,
+    inbound::{Inspection, rates::Rates},
     indexer,
     listener::{Bound, Door, Taken},
     metrics::{self, Metrics},
@@ -216,8 +216,10 @@ impl Service {
             Arc::clone(&admission),
             Arc::clone(&counters),
         );
+        let rates = Arc::new(Rates::new(config.inbound.rates.clone()));
         let door = Door {
             admission: Arc::clone(&admission),
+            rates: Arc::clone(&rates),
             metrics: Arc::clone(&counters),
             numbers: Arc::new(AtomicU64::new(0)),
             handshake_seconds: config.timeouts.handshake_seconds,
@@ -245,6 +247,7 @@ impl Service {
             outbound,
             signing,
             certificates: certificates.clone(),
+            rates,
             inspection,
             protocols: config.listeners.iter().map(|one| one.protocol).collect(),
             sts: config.sts.policy(&config.host_name),

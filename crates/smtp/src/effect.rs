@@ -122,6 +122,8 @@ pub enum Verdict {
     Unwanted,
     /// The sender is asked to come again.
     ComeAgain,
+    /// Too much comes from where the client is.
+    TooMuch,
     /// The account writes to too many people.
     SendingLimit,
     /// It would be held for longer than was announced.
@@ -151,6 +153,7 @@ impl Verdict {
             Self::Unauthenticated => reply::UNAUTHENTICATED,
             Self::Unwanted => reply::UNWANTED,
             Self::ComeAgain => reply::COME_AGAIN,
+            Self::TooMuch => reply::TOO_MUCH,
             Self::SendingLimit => reply::SENDING_LIMIT,
             Self::HoldTooLong => reply::HOLD_TOO_LONG,
             Self::NoRoom => reply::NO_ROOM,

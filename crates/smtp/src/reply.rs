@@ -145,6 +145,9 @@ replies! {
     UNWANTED = 550 "5.7.1" "The message is refused by policy";
     /// Greylisted, or a scanner that is required gave no answer.
     COME_AGAIN = 451 "4.7.1" "Come again in some minutes";
+    /// Too many messages or recipients of one network in an hour (RFC 3463's registry: mail flood
+    /// detected).
+    TOO_MUCH = 450 "4.7.28" "Too much comes from your network; try again later";
     /// Too many recipients in an hour or a day (RFC 3463's registry: mail flood detected).
     SENDING_LIMIT = 450 "4.7.28"
         "You have written to as many people as you may for now; try again later";

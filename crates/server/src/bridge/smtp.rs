@@ -7,7 +7,7 @@ use crate::{
     auth,
     bridge::Bridge,
     context::{Context, Peer},
-    inbound::{Found, Reverse, Sender},
+    inbound::{Found, Reverse, Sender, rates::Act},
     scan::Action,
 };
 use account::{
@@ -204,6 +204,7 @@ impl Smtp {
         {
             return Err(Verdict::NotYourAddress);
         }
+        self.may_come(Act::Message)?;
         let latest = now().saturating_add(self.context.outbound.hold_seconds_max().into());
         if matches!(from.hold, Some(Hold::Until(time)) if time > latest) {
             return Err(Verdict::HoldTooLong);
@@ -213,6 +214,7 @@ impl Smtp {
     }
 
     async fn recipient(&mut self, to: RcptTo) -> Result<(), Verdict> {
+        self.may_come(Act::Recipient)?;
         let octets = self.message.as_ref().and_then(|message| message.from.size).unwrap_or(0);
         let route = match self.shared.inbound.route(&to.path, octets).await {
             // Who logged in may send to the world.
@@ -225,6 +227,9 @@ impl Smtp {
             route => route.map(Place::Here),
         };
         let route = route.map_err(|problem| {
+            if matches!(problem, Problem::NoSuchUser) && self.may_come(Act::Unknown).is_err() {
+                return Verdict::TooMuch;
+            }
             tracing::info!(
                 connection = self.peer.id, protocol = self.protocol(), to = %to.path,
                 ?problem, "recipient refused"
@@ -238,6 +243,25 @@ impl Smtp {
             message.recipients.push((to, route));
         }
         Ok(())
+    }
+
+    /// Whether the client's network may do one thing more. Who tries out names hears nothing of
+    /// any recipient once it had too many.
+    fn may_come(&self, act: Act) -> Result<(), Verdict> {
+        if self.kind != Kind::Reception {
+            return Ok(());
+        }
+        let (rates, address) = (&self.context.rates, self.peer.address.ip());
+        let now = rates.now();
+        let harvests = act == Act::Recipient && !rates.would_admit(address, Act::Unknown, now);
+        let act = if harvests { Act::Unknown } else { act };
+        if !harvests && rates.admit(address, act, now) {
+            return Ok(());
+        }
+        let setting = act.setting();
+        tracing::warn!(connection = self.peer.id, peer = %address, setting, "too much comes");
+        self.context.metrics.error("rates");
+        Err(Verdict::TooMuch)
     }
 
     /// Whether one more recipient elsewhere is within the account's limits.

@@ -144,6 +144,7 @@ impl World {
         let outbound = crate::outbound::Outbound::open(&accounts, &host_name, queue, &signing);
         let outbound = outbound.await.unwrap();
         let context = Arc::new(Context {
+            rates: Arc::default(),
             acme: None,
             accounts,
             books,

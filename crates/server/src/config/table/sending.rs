@@ -50,6 +50,57 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     },
     row!(
+        "inbound.connections_minute_max",
+        "connections",
+        "120",
+        "That an address (IPv6: a /64) may open to port 25 in a minute; more hear 421. 0: any \
+         number; so with the next three.",
+        inbound.rates.connections_minute_max
+    ),
+    row!(
+        "inbound.messages_hour_max",
+        "messages",
+        "2000",
+        "That may come from an address in an hour; more hear 450 at MAIL.",
+        inbound.rates.messages_hour_max
+    ),
+    row!(
+        "inbound.recipients_hour_max",
+        "recipients",
+        "5000",
+        "That an address may name in an hour; more hear 450 at RCPT.",
+        inbound.rates.recipients_hour_max
+    ),
+    row!(
+        "inbound.unknown_recipients_hour_max",
+        "recipients",
+        "60",
+        "That an address may name in an hour although they are not here. Who tries out more names \
+         hears 450 at each RCPT, whoever it is for.",
+        inbound.rates.unknown_recipients_hour_max
+    ),
+    row!(
+        "inbound.network_times_max",
+        "",
+        "8",
+        "A network (IPv4: /24, IPv6: /48) may do so many times what an address may.",
+        inbound.rates.network_times_max
+    ),
+    row!(
+        "inbound.networks_max",
+        "networks",
+        "65536",
+        "Addresses and networks whose doings are remembered; of more, the quietest are forgotten.",
+        inbound.rates.networks_max
+    ),
+    row!(
+        "inbound.exempt",
+        "list of networks",
+        "[\"127.0.0.0/8\", \"::1/128\"]",
+        "Networks that these limits do not hold for, e.g. of a backup MX of yours.",
+        inbound.rates.exempt
+    ),
+    row!(
         "sts.mode",
         "word",
         "",
