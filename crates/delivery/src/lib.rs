@@ -6,6 +6,7 @@
 
 pub mod author;
 pub mod classify;
+pub mod hops;
 pub mod join;
 pub mod queue;
 pub mod recipient;

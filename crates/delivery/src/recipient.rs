@@ -1,6 +1,7 @@
 //! Recipients: whose accounts they are, and the message into all of them.
 
 use crate::classify::Classifier;
+use crate::hops;
 use crate::join;
 use crate::srs::Srs;
 use account::{
@@ -25,6 +26,14 @@ pub struct Route {
     pub forwards: Vec<Address>,
 }
 
+impl Route {
+    /// Whether a message for this address would be sent on from it once more.
+    #[must_use]
+    pub fn goes_round(&self, message: &[u8], address: &Address) -> bool {
+        !self.forwards.is_empty() && hops::came_from(message, address)
+    }
+}
+
 /// Why mail is not taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Problem {
@@ -38,6 +47,8 @@ pub enum Problem {
     TooBig,
     /// The disk is full: nothing was stored, later it may work.
     NoRoom,
+    /// It was sent on from this address before: it goes round.
+    Loop,
     /// The store failed (its story for the log).
     Failed(String),
 }

@@ -16,6 +16,7 @@ use crate::{
 use account::explain::{self, Explained};
 pub use authenticity::{Authenticity, Sender};
 use bytes::{Bytes, BytesMut};
+use delivery::hops;
 use mail::header;
 use mailauth::results;
 pub use reverse::Reverse;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub dmarc: Dmarc,
     /// Seconds for all that DNS is asked.
     pub check_seconds: u32,
+    /// Received fields of a message that is taken (RFC 5321 §6.3).
+    pub received_max: u32,
     /// Domains (A-labels, lower case) whose ARC seals are believed: mail that DMARC disowns is
     /// taken if it was in order when it came to them.
     pub arc_trusted_sealers: Vec<String>,
@@ -129,6 +132,12 @@ impl Inspection {
             rspamd,
             lists: scan.dns_lists,
         })
+    }
+
+    /// Whether a message passed too many servers: it goes round (RFC 5321 §6.3).
+    #[must_use]
+    pub fn is_looping(&self, message: &[u8]) -> bool {
+        hops::is_looping(message, self.settings.received_max)
     }
 
     /// Inspects a message. `message`: as it would be stored, for scanners; `content`: as it came.

@@ -120,6 +120,18 @@ struct Message {
     room_octets: usize,
 }
 
+impl Message {
+    /// Whether it was sent on before from every address that it is for. Where only some are, the
+    /// queue tells for those.
+    fn goes_round(&self) -> bool {
+        !self.recipients.is_empty()
+            && self.recipients.iter().all(|(to, place)| match place {
+                Place::Here(route) => route.goes_round(&self.content, &to.path),
+                Place::Elsewhere => false,
+            })
+    }
+}
+
 impl Bridge for Smtp {
     type Machine = Session;
 
@@ -177,6 +189,7 @@ impl Smtp {
             Problem::Elsewhere => Verdict::NoRelay,
             Problem::MailboxFull => Verdict::MailboxFull,
             Problem::TooBig => Verdict::TooBig,
+            Problem::Loop => Verdict::Loop,
             Problem::NoRoom => {
                 tracing::error!(connection = self.peer.id, "no space left for a message");
                 self.context.metrics.error("store");
@@ -421,7 +434,8 @@ impl Smtp {
 
     /// The message with its trace, if it may be delivered, and what was found out about it.
     async fn prepare(&self, message: &Message, id: &str) -> Result<Prepared, Verdict> {
-        if trace::is_looping(&message.content) {
+        if self.context.inspection.is_looping(&message.content) || message.goes_round() {
+            tracing::info!(connection = self.peer.id, %id, "a message goes round");
             return Err(Verdict::Loop);
         }
         let stripped = match self.kind {

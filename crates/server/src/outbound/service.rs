@@ -23,7 +23,7 @@ use account::{
 };
 use bytes::Bytes;
 use delivery::{
-    Inbound,
+    Inbound, hops,
     queue::{Backoff, Item, Limits, Scheduler, Site},
     recipient::today,
 };
@@ -210,10 +210,11 @@ impl Outbound {
             not_before: 0,
             ..queued.envelope.clone()
         };
-        let content = match self.signing.seal(from.domain(), &self.host_name, &content).await {
-            Some(set) => [set.as_bytes(), &content].concat().into(),
-            None => content,
-        };
+        let seal = self.signing.seal(from.domain(), &self.host_name, &content).await;
+        let seal = seal.unwrap_or_default();
+        // Whoever sends it back here sends it on no more.
+        let top = hops::delivered_to(from);
+        let content = [top.as_bytes(), seal.as_bytes(), &content].concat().into();
         let id = self.accept(envelope, content).await?;
         tracing::info!(queue = %queued.id, alias = %from, forwarded = %id, "sent on");
         Ok(())

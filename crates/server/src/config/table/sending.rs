@@ -34,6 +34,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         "For all that DNS is asked about a message; what is not known then decides nothing.",
         inbound.check_seconds
     ),
+    row!(
+        "inbound.received_max",
+        "fields",
+        "100",
+        "Received fields of a message that is taken, also from our own users; one with more goes \
+         round and is refused (RFC 5321 §6.3: at least 100).",
+        inbound.received_max
+    ),
     Setting {
         name: "inbound.arc_trusted_sealers",
         unit: "list of domains",

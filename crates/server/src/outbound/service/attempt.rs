@@ -138,6 +138,8 @@ impl Outbound {
         for at in open {
             let Some(target) = queued.envelope.recipients.get(*at as usize) else { continue };
             let outcome = match self.inbound.route(&target.address, queued.envelope.octets).await {
+                // Who else has the address got it when it came first.
+                Ok(route) if route.goes_round(&content, &target.address) => Err(Problem::Loop),
                 Ok(route) => {
                     // The queue's number: a message that was delivered before a kill, and whose
                     // leaving was not written down, is known again.
@@ -265,6 +267,11 @@ fn local(at: u32, outcome: Result<(), Problem>) -> Came {
         Err(Problem::TooBig) => {
             (Some(Settled::Failed), (5, 3, 4), "The message is too large".to_owned())
         }
+        Err(Problem::Loop) => (
+            Some(Settled::Failed),
+            (5, 4, 6),
+            "The message was sent on from there before".to_owned(),
+        ),
         Err(Problem::MailboxFull) => (None, (4, 2, 2), "The mailbox is full".to_owned()),
         Err(Problem::NoRoom) => (None, (4, 3, 1), "No space left".to_owned()),
         Err(Problem::Failed(why)) => (None, (4, 3, 0), why),
