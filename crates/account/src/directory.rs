@@ -3,6 +3,7 @@
 
 mod entry;
 mod people;
+mod sending;
 mod shared;
 mod signing;
 mod tokens;
@@ -22,6 +23,7 @@ pub use entry::{AccountInfo, Credentials, Password, Proof, Recipient};
 use entry::{Entry, info};
 use mail::{AccountId, Address, Domain};
 pub use people::{CAPABILITY_OCTETS_MAX, HIDDEN_MAX};
+pub use sending::Sending;
 pub use signing::{DOMAIN_KEYS_MAX, DomainKey, KeyState, SELECTOR_OCTETS_MAX};
 use std::{
     collections::BTreeSet,
@@ -47,6 +49,7 @@ pub struct Directory {
     shared: Arc<Shared>,
     seal: OnceLock<Seal>,
     turn: turn::Turn,
+    sendings: sending::Sendings,
 }
 
 fn damaged(what: &str) -> Error {
@@ -55,7 +58,8 @@ fn damaged(what: &str) -> Error {
 
 impl Directory {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, seal: OnceLock::new(), turn: turn::Turn::default() }
+        let sendings = sending::Sendings::default();
+        Self { shared, seal: OnceLock::new(), turn: turn::Turn::default(), sendings }
     }
 
     /// Opens the directory's key, or makes it in a new store.
@@ -70,6 +74,7 @@ impl Directory {
             }
         };
         let _ = self.seal.set(seal);
+        self.load_sending().await?;
         self.finish_erasing().await
     }
 
@@ -85,6 +90,7 @@ impl Directory {
     /// Erases all that there is of an account, then forgets that it had to be.
     async fn erase(&self, id: AccountId) -> Result<(), Error> {
         self.shared.hot.forget(id);
+        self.forget_sending(id);
         self.keep_uid_validity(id).await?;
         self.shared.kv.erase(id.0).await?;
         junk::erase(&self.shared, id).await?;

@@ -38,6 +38,7 @@ pub(crate) mod tag {
     pub const LESSON: u8 = b'e';
     pub const SENT: u8 = b'h';
     pub const EXPLAINED: u8 = b'k';
+    pub const SENDING: u8 = b'x';
 }
 
 /// The longest key with numbers only: a tag, 8 and 4 octets.
@@ -217,6 +218,10 @@ pub(crate) fn address(folded: &str) -> Bytes {
 /// Directory: an account's person.
 pub(crate) fn person(account: u32) -> Key {
     Key::new(tag::PERSON, &[&account.to_be_bytes()])
+}
+/// Directory: what an account may send.
+pub(crate) fn sending(account: u32) -> Key {
+    Key::new(tag::SENDING, &[&account.to_be_bytes()])
 }
 /// Directory: an account that is being erased.
 pub(crate) fn erasing(account: u32) -> Key {

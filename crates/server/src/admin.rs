@@ -14,6 +14,7 @@ mod junk;
 mod mailboxes;
 mod perform;
 mod queue;
+mod sending;
 pub mod socket;
 mod token;
 
@@ -87,6 +88,17 @@ pub enum Request {
     AccountDisable {
         address: String,
         disabled: bool,
+    },
+    /// What it may send apart from the settings; `None`: as it is.
+    AccountLimits {
+        address: String,
+        hour: Option<OwnLimit>,
+        day: Option<OwnLimit>,
+    },
+    /// It may send nothing, or again.
+    AccountSending {
+        address: String,
+        paused: bool,
     },
     AccountCapabilities {
         address: String,
@@ -270,6 +282,28 @@ pub struct IndexReport {
     pub compressed_octets: u64,
 }
 
+/// A limit of an account.
+#[derive(Clone, Copy, Serialize, Deserialize, PartialEq, Eq, Debug)]
+pub enum OwnLimit {
+    /// The settings'.
+    Default,
+    /// Its own; 0: any number.
+    Max(u32),
+}
+
+/// What an account may send.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[allow(missing_docs)]
+pub struct SendingDetails {
+    pub paused: bool,
+    /// Its own limits; 0: any number. None: those of the settings.
+    pub recipients_hour_max: Option<u32>,
+    pub recipients_day_max: Option<u32>,
+    /// Recipients elsewhere in the last hour and day, where the server runs.
+    pub recipients_hour: Option<u32>,
+    pub recipients_day: Option<u32>,
+}
+
 /// An account in a list.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 #[allow(missing_docs)]
@@ -277,6 +311,8 @@ pub struct AccountRow {
     pub id: u32,
     pub address: String,
     pub disabled: bool,
+    /// It may send nothing.
+    pub sending_paused: bool,
 }
 
 /// An account with its use.
@@ -292,6 +328,7 @@ pub struct AccountDetails {
     pub messages_max: Option<u64>,
     pub hidden_capabilities: Vec<String>,
     pub aliases: Vec<String>,
+    pub sending: SendingDetails,
 }
 
 /// A message of the outbound queue.
@@ -308,6 +345,8 @@ pub struct QueueDetails {
     /// It leaves no sooner; 0: at once.
     pub not_before: i64,
     pub held: bool,
+    /// Why it waits, if no host is the reason.
+    pub waits: Option<String>,
     pub recipients: Vec<QueueRecipient>,
 }
 

@@ -126,6 +126,8 @@ pub enum Verdict {
     TooMuch,
     /// The account writes to too many people.
     SendingLimit,
+    /// The account may send nothing for now.
+    SendingPaused,
     /// It would be held for longer than was announced.
     HoldTooLong,
     /// The disk is full or too much is under way.
@@ -155,6 +157,7 @@ impl Verdict {
             Self::ComeAgain => reply::COME_AGAIN,
             Self::TooMuch => reply::TOO_MUCH,
             Self::SendingLimit => reply::SENDING_LIMIT,
+            Self::SendingPaused => reply::SENDING_PAUSED,
             Self::HoldTooLong => reply::HOLD_TOO_LONG,
             Self::NoRoom => reply::NO_ROOM,
             Self::TryLater => reply::TRY_LATER,

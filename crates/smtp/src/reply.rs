@@ -151,6 +151,8 @@ replies! {
     /// Too many recipients in an hour or a day (RFC 3463's registry: mail flood detected).
     SENDING_LIMIT = 450 "4.7.28"
         "You have written to as many people as you may for now; try again later";
+    /// Whoever runs the server stopped it for now.
+    SENDING_PAUSED = 450 "4.7.1" "Sending from this account is paused";
     /// BDAT failed before.
     TRANSACTION_FAILED = 554 "5.5.0" "Transaction failed";
     /// FUTURERELEASE (RFC 4865 §4).

@@ -35,6 +35,7 @@ fn verdict(word: &str) -> Result<(), Verdict> {
         Verdict::Unwanted,
         Verdict::ComeAgain,
         Verdict::SendingLimit,
+        Verdict::SendingPaused,
         Verdict::HoldTooLong,
     ];
     if word == "Ok" {

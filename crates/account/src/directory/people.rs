@@ -156,6 +156,7 @@ impl Directory {
             ];
             puts.extend(self.without_tokens(id).await?);
             puts.extend(self.outlive(id).await?);
+            puts.extend(Self::without_sending(id));
             if self.won(head, puts).await? {
                 break id;
             }

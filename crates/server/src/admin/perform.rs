@@ -110,6 +110,9 @@ impl Admin {
             | Request::AccountDisable { .. }
             | Request::AccountCapabilities { .. }
             | Request::QuotaSet { .. } => self.account(request).await,
+            Request::AccountLimits { .. } | Request::AccountSending { .. } => {
+                self.sending(request).await
+            }
             Request::QueueList
             | Request::QueueRetry { .. }
             | Request::QueueHold { .. }
@@ -218,6 +221,7 @@ impl Admin {
                 self.importer.forget(info.id);
                 if let Some(server) = &self.server {
                     server.books.forget(info.id);
+                    server.outbound.resume(info.id);
                 }
                 Ok(Reply::Done)
             }
@@ -253,6 +257,7 @@ impl Admin {
                     id: info.id.0,
                     address: info.address.to_string(),
                     disabled: info.disabled,
+                    sending_paused: directory.sending(info.id).paused,
                 };
                 Ok(Reply::Accounts(self.all().await?.into_iter().map(row).collect()))
             }
@@ -279,6 +284,7 @@ impl Admin {
         let aliases = self.accounts.directory().aliases().await.map_err(Failure::ours)?;
         let aliases = aliases.iter().filter(|(_, targets)| targets.contains(&info.address));
         Ok(Reply::Account(AccountDetails {
+            sending: self.sending_of(&info).await?,
             id: info.id.0,
             address: info.address.to_string(),
             disabled: info.disabled,

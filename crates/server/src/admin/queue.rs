@@ -47,10 +47,13 @@ async fn list(outbound: &Outbound) -> Result<Reply, Failure> {
         closed_until: site.closed_until,
         why: site.why,
     });
-    Ok(Reply::Queue { messages: messages.iter().map(details).collect(), sites: sites.collect() })
+    Ok(Reply::Queue {
+        messages: messages.iter().map(|one| details(one, outbound)).collect(),
+        sites: sites.collect(),
+    })
 }
 
-fn details(queued: &Queued) -> QueueDetails {
+fn details(queued: &Queued, outbound: &Outbound) -> QueueDetails {
     let envelope = &queued.envelope;
     let recipient = |(target, progress): (&Target, &Progress)| QueueRecipient {
         address: target.address.to_string(),
@@ -70,6 +73,7 @@ fn details(queued: &Queued) -> QueueDetails {
         expires_at: envelope.expires_at,
         not_before: envelope.not_before,
         held: envelope.held,
+        waits: outbound.waits_for(queued),
         recipients: envelope.recipients.iter().zip(&queued.progress).map(recipient).collect(),
     }
 }

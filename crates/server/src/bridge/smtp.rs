@@ -228,6 +228,10 @@ impl Smtp {
 
     async fn recipient(&mut self, to: RcptTo) -> Result<(), Verdict> {
         self.may_come(Act::Recipient)?;
+        // Also to people here: a stolen password is not to be used on them either.
+        if self.is_paused() {
+            return Err(Verdict::SendingPaused);
+        }
         let octets = self.message.as_ref().and_then(|message| message.from.size).unwrap_or(0);
         let route = match self.shared.inbound.route(&to.path, octets).await {
             // Who logged in may send to the world.
@@ -275,6 +279,11 @@ impl Smtp {
         tracing::warn!(connection = self.peer.id, peer = %address, setting, "too much comes");
         self.context.metrics.error("rates");
         Err(Verdict::TooMuch)
+    }
+
+    fn is_paused(&self) -> bool {
+        let directory = self.context.accounts.directory();
+        self.login.as_ref().is_some_and(|login| directory.sending(login.account.id()).paused)
     }
 
     /// Whether one more recipient elsewhere is within the account's limits.

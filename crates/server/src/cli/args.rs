@@ -1,15 +1,15 @@
 //! What can be said on the command line, and the requests that it means.
 
+mod account;
 mod units;
 
 use super::{Stop, code};
 use crate::{admin::Request, attachments::child, files::Format};
+pub use account::AccountCommand;
+use account::password_from_input;
 use clap::{Args, Parser, Subcommand};
-use std::{io::Read as _, path::PathBuf};
+use std::path::PathBuf;
 use units::{octets, seconds};
-
-/// The longest password that is read from standard input, in octets.
-const PASSWORD_OCTETS_MAX: u64 = 4096;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 something of ours failed (store, disk, network); 2 the command was not
@@ -183,60 +183,6 @@ pub enum DkimCommand {
         domain: String,
         /// Its name
         selector: String,
-    },
-}
-
-/// `account`
-#[derive(Subcommand)]
-pub enum AccountCommand {
-    /// Make an account
-    Add {
-        /// e.g. ana@example.org
-        address: String,
-        /// Read the password from standard input (a line end at its end is left out)
-        #[arg(long, required = true)]
-        password_stdin: bool,
-    },
-    /// Erase an account with all its mail; it cannot be brought back
-    Remove {
-        /// Its address
-        address: String,
-        /// Needed, because it cannot be undone
-        #[arg(long, required = true)]
-        yes: bool,
-    },
-    /// Show all
-    List,
-    /// Show one with its use
-    Show {
-        /// Its address
-        address: String,
-    },
-    /// Let nobody log in; mail still arrives
-    Disable {
-        /// Its address
-        address: String,
-    },
-    /// Undo disable
-    Enable {
-        /// Its address
-        address: String,
-    },
-    /// Hide IMAP capabilities from its clients, which misuse them, or show them again
-    Capabilities {
-        /// Its address
-        address: String,
-        /// e.g. UIDONLY
-        #[arg(long, required_unless_present = "show")]
-        hide: Vec<String>,
-        /// One that was hidden, also by the configuration
-        #[arg(long)]
-        show: Vec<String>,
-    },
-    /// Show its mailboxes
-    Mailboxes {
-        /// Its address
-        address: String,
     },
 }
 
@@ -477,7 +423,7 @@ pub fn request(command: Command) -> Result<Request, Stop> {
     Ok(match command {
         Command::Status => Request::Status,
         Command::Domain(command) => domain(command),
-        Command::Account(command) => account(command)?,
+        Command::Account(command) => account::request(command)?,
         Command::Alias(AliasCommand::Set { alias, targets }) => {
             Request::AliasSet { alias, targets }
         }
@@ -549,32 +495,6 @@ fn domain(command: DomainCommand) -> Request {
             DkimCommand::Remove { domain, selector } => Request::DkimRemove { domain, selector },
         },
     }
-}
-
-fn account(command: AccountCommand) -> Result<Request, Stop> {
-    Ok(match command {
-        AccountCommand::Add { address, .. } => {
-            Request::AccountAdd { address, password: password_from_input()? }
-        }
-        AccountCommand::Remove { address, .. } => Request::AccountRemove { address },
-        AccountCommand::List => Request::AccountList,
-        AccountCommand::Show { address } => Request::AccountShow { address },
-        AccountCommand::Disable { address } => Request::AccountDisable { address, disabled: true },
-        AccountCommand::Enable { address } => Request::AccountDisable { address, disabled: false },
-        AccountCommand::Capabilities { address, hide, show } => {
-            Request::AccountCapabilities { address, hide, show }
-        }
-        AccountCommand::Mailboxes { address } => Request::MailboxList { address },
-    })
-}
-
-/// A password is never an argument: those can be seen by everybody on the machine.
-fn password_from_input() -> Result<String, Stop> {
-    let mut text = String::new();
-    let read = std::io::stdin().take(PASSWORD_OCTETS_MAX).read_to_string(&mut text);
-    read.map_err(|error| format!("password from standard input: {error}"))?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
 #[cfg(test)]

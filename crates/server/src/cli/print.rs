@@ -3,7 +3,7 @@
 use crate::{
     admin::{
         AccountDetails, CheckReport, DeletedRow, DkimKeyRow, QueueDetails, QueueSite, Reply,
-        TokenRow,
+        SendingDetails, TokenRow,
     },
     calendar::{day, short},
     dns::records::{Checked, State, Wanted},
@@ -37,7 +37,8 @@ impl Out {
             Reply::Accounts(rows) => {
                 for row in rows {
                     let state = if row.disabled { "  (disabled)" } else { "" };
-                    println!("{}{state}", row.address);
+                    let paused = if row.sending_paused { "  (sending paused)" } else { "" };
+                    println!("{}{state}{paused}", row.address);
                 }
             }
             Reply::Account(details) => account(details),
@@ -138,6 +139,9 @@ fn queue(messages: &[QueueDetails], sites: &[QueueSite]) {
         let held = if one.held { "  (held)" } else { "" };
         let from = if one.from.is_empty() { "<>" } else { &one.from };
         println!("{}  {}  {} octets  {from}{held}", one.id, short(one.received_at), one.octets);
+        if let Some(why) = &one.waits {
+            println!("    waits: {why}");
+        }
         for to in one.recipients.iter().filter(|to| to.settled.is_none()) {
             println!("    {}  {} tries", to.address, to.attempts);
             if let Some(reply) = &to.reply {
@@ -156,6 +160,7 @@ fn account(details: &AccountDetails) {
     println!("{}{}", details.address, if details.disabled { "  (disabled)" } else { "" });
     println!("  octets    {} ({})", details.octets_used, limit(details.octets_max));
     println!("  messages  {} ({})", details.messages_used, limit(details.messages_max));
+    sending(&details.sending);
     for name in &details.hidden_capabilities {
         match name.strip_prefix('+') {
             Some(name) => println!("  shown     {name}"),
@@ -164,6 +169,25 @@ fn account(details: &AccountDetails) {
     }
     for alias in &details.aliases {
         println!("  alias     {alias}");
+    }
+}
+
+fn sending(details: &SendingDetails) {
+    if details.paused {
+        println!("  sending   paused");
+    }
+    let kinds = [
+        ("hour", details.recipients_hour, details.recipients_hour_max),
+        ("day ", details.recipients_day, details.recipients_day_max),
+    ];
+    for (name, count, own) in kinds {
+        let own = match own {
+            None => "the settings' limit".to_owned(),
+            Some(0) => "no limit".to_owned(),
+            Some(max) => format!("of {max}"),
+        };
+        let count = count.map_or_else(|| "–".to_owned(), |count| count.to_string());
+        println!("  sent/{name} {count} recipients ({own})");
     }
 }
 

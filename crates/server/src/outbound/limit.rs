@@ -2,7 +2,7 @@
 //! write to the world, and its owner hears of it.
 
 use super::Outbound;
-use account::Error;
+use account::{Error, directory::Sending};
 use delivery::{Submitted, trace};
 use mail::{AccountId, Address};
 
@@ -31,6 +31,15 @@ pub struct AccountLimits {
 }
 
 impl AccountLimits {
+    /// With an account's own.
+    fn with(&self, own: Sending) -> Self {
+        Self {
+            recipients_hour_max: own.recipients_hour_max.unwrap_or(self.recipients_hour_max),
+            recipients_day_max: own.recipients_day_max.unwrap_or(self.recipients_day_max),
+            notice_address: None,
+        }
+    }
+
     /// Whether an account that wrote to so many in the last hour and day may write to so many more.
     fn admit(&self, (hour, day): (u32, u32), more: u32) -> bool {
         let within = |count: u32, max: u32| max == 0 || count.saturating_add(more) <= max;
@@ -45,13 +54,12 @@ impl Outbound {
     /// # Errors
     /// The store's.
     pub async fn may_send(&self, account: AccountId, more: u32) -> Result<bool, Error> {
-        let limits = self.account_limits();
+        let own = self.accounts().directory().sending(account);
+        let limits = self.account_limits().with(own);
         if limits.recipients_hour_max == 0 && limits.recipients_day_max == 0 {
             return Ok(true);
         }
-        let sent = self.queue().sent(account).await?;
-        let now = Self::now();
-        let (hour, day) = (sent.in_hour(now), sent.in_day(now));
+        let (hour, day) = self.sent(account).await?;
         if limits.admit((hour, day), more) {
             return Ok(true);
         }
@@ -60,6 +68,15 @@ impl Outbound {
             self.notify_limit(account, (hour, day)).await;
         }
         Ok(false)
+    }
+
+    /// To how many recipients elsewhere an account wrote in the last hour and day.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn sent(&self, account: AccountId) -> Result<(u32, u32), Error> {
+        let (sent, now) = (self.queue().sent(account).await?, Self::now());
+        Ok((sent.in_hour(now), sent.in_day(now)))
     }
 
     async fn notify_limit(&self, account: AccountId, counts: (u32, u32)) {
@@ -123,5 +140,15 @@ mod tests {
         assert!(limits.admit((4, 4), 1) && !limits.admit((5, 5), 1) && !limits.admit((4, 4), 2));
         assert!(limits.admit((0, 7), 1) && !limits.admit((0, 8), 1));
         assert!(AccountLimits::default().admit((u32::MAX, u32::MAX), 1));
+        let own = |hour, day| {
+            limits.with(Sending {
+                recipients_hour_max: hour,
+                recipients_day_max: day,
+                paused: false,
+            })
+        };
+        assert!(own(Some(6), None).admit((5, 5), 1) && !own(Some(6), None).admit((6, 6), 1));
+        assert!(own(Some(0), None).admit((7, 7), 1) && !own(Some(0), None).admit((8, 8), 1));
+        assert!(own(Some(0), Some(0)).admit((u32::MAX, u32::MAX), 1));
     }
 }

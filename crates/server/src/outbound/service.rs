@@ -7,6 +7,7 @@
 
 mod attempt;
 mod open;
+mod pause;
 mod policy;
 mod tell;
 
@@ -105,6 +106,8 @@ struct State {
     /// Content of messages that came just now.
     fresh: BTreeMap<u64, Bytes>,
     fresh_octets: usize,
+    /// What paused accounts sent before.
+    aside: pause::Aside,
 }
 
 impl Outbound {
@@ -136,6 +139,7 @@ impl Outbound {
             deadlines: BTreeSet::new(),
             fresh: BTreeMap::new(),
             fresh_octets: 0,
+            aside: pause::Aside::default(),
         };
         Ok(Arc::new(Self {
             queue,

@@ -1,4 +1,6 @@
-//! Sizes and times as people write them.
+//! Sizes, times and limits as people write them.
+
+use crate::admin::OwnLimit;
 
 /// `5G`, `500M`, `10k`, `1234`: powers of 1024.
 pub fn octets(text: &str) -> Result<u64, String> {
@@ -27,6 +29,14 @@ pub fn seconds(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| "not a number".to_owned())?;
     number.checked_mul(factor).ok_or_else(|| "too long".to_owned())
+}
+
+/// `default`, or a number.
+pub fn own_limit(text: &str) -> Result<OwnLimit, String> {
+    match text {
+        "default" => Ok(OwnLimit::Default),
+        number => number.parse().map(OwnLimit::Max).map_err(|_| "not a number".to_owned()),
+    }
 }
 
 #[cfg(test)]

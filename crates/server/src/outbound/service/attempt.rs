@@ -100,7 +100,7 @@ impl Outbound {
                 return Ended::Later(item.recipients.clone());
             }
         };
-        if queued.envelope.held {
+        if queued.envelope.held || self.put_aside(&queued, (site, item)) {
             return Ended::Done;
         }
         let waits = |at: &u32| {

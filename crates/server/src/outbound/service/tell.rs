@@ -1,6 +1,6 @@
 //! What follows from a try: progress, reports to the sender, the end.
 
-use super::{Outbound, attempt::Came};
+use super::{Outbound, attempt::Came, pause::PAUSED_LOOK_SECONDS};
 use account::queue::{Envelope, Notify, QueueId, Queued, Reply, Settled, Target};
 use delivery::{
     queue::{Ended, Item},
@@ -127,6 +127,10 @@ impl Outbound {
     async fn pass(&self, id: QueueId) -> Result<(), account::Error> {
         let Some(mut queued) = self.queue.find(id).await? else { return Ok(()) };
         let now = Self::now();
+        if self.is_paused(&queued.envelope) {
+            self.state().deadlines.insert((now + PAUSED_LOOK_SECONDS, id.0));
+            return Ok(());
+        }
         let expired = now >= queued.envelope.expires_at;
         let open: Vec<usize> = (0..queued.progress.len())
             .filter(|at| queued.progress.get(*at).is_some_and(|one| one.settled.is_none()))
