@@ -39,6 +39,8 @@ pub(crate) mod tag {
     pub const SENT: u8 = b'h';
     pub const EXPLAINED: u8 = b'k';
     pub const SENDING: u8 = b'x';
+    pub const REPORT: u8 = b'l';
+    pub const REPORT_COUNT: u8 = b'm';
 }
 
 /// The longest key with numbers only: a tag, 8 and 4 octets.
@@ -194,6 +196,30 @@ pub(crate) fn of_owner(tag: u8, owner: u32) -> (Bytes, Bytes) {
 /// Why a message is where it came to.
 pub(crate) fn explained(message: u32) -> Key {
     Key::new(tag::EXPLAINED, &[&message.to_be_bytes()])
+}
+/// Reports: one about a domain, by its end and the hash of who sent it. No domain has a space.
+pub(crate) fn report(domain: &str, end: u64, number: u64) -> Bytes {
+    let name = [&[tag::REPORT], domain.as_bytes(), b" "].concat();
+    [&name[..], &end.to_be_bytes(), &number.to_be_bytes()].concat().into()
+}
+/// Reports: those about a domain that end at a time or later, or, of the empty name, all: from, to.
+pub(crate) fn reports(domain: &str, since: u64) -> (Bytes, Bytes) {
+    if domain.is_empty() {
+        return (text(tag::REPORT, ""), text(tag::REPORT + 1, ""));
+    }
+    (report(domain, since, 0), text(tag::REPORT, &format!("{domain}!")))
+}
+/// The domain, end and hash of such a key.
+pub(crate) fn of_report(key: &[u8]) -> Option<(&str, u64, u64)> {
+    let (name, numbers) = key.split_at_checked(key.len().checked_sub(16)?)?;
+    let name = name.strip_prefix(&[tag::REPORT])?.strip_suffix(b" ")?;
+    let (end, hash) = numbers.split_at_checked(8)?;
+    let number = |octets: &[u8]| Some(u64::from_be_bytes(octets.try_into().ok()?));
+    Some((std::str::from_utf8(name).ok()?, number(end)?, number(hash)?))
+}
+/// Reports: how many there are about a domain.
+pub(crate) fn report_count(domain: &str) -> Bytes {
+    text(tag::REPORT_COUNT, domain)
 }
 /// Directory: a domain.
 pub(crate) fn domain(name: &str) -> Bytes {

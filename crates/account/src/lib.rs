@@ -40,6 +40,7 @@ mod plan;
 pub mod queue;
 mod read;
 pub mod record;
+pub mod reports;
 mod saved;
 mod seal;
 pub mod search;

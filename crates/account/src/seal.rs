@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     Book = 25,
     /// Of the books of junk: what a person said of a message.
     Lesson = 26,
+    /// Of the reports: one.
+    Report = 27,
 }
 
 /// An account's key, ready for use.

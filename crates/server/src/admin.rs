@@ -14,12 +14,14 @@ mod junk;
 mod mailboxes;
 mod perform;
 mod queue;
+mod reports;
 mod sending;
 pub mod socket;
 mod token;
 
 pub use junk::{CheckRow, Explanation, JunkReport, ReasonRow, Sorted, WhyReport, WordRow};
 pub use perform::Admin;
+pub use reports::{DomainReports, FailureRow, MailReports, ReporterRow, SourceRow, TlsReports};
 
 use crate::dns::records::{Checked, Wanted};
 use serde::{Deserialize, Serialize};
@@ -190,6 +192,13 @@ pub enum Request {
         junk: bool,
         messages: Vec<String>,
     },
+    /// What others report about our domains, of the last days.
+    ReportsShow {
+        domain: Option<String>,
+        days: u32,
+        /// Also what nobody is proven to have sent.
+        unproven: bool,
+    },
     /// Certificates in use and wanted.
     CertificateList,
     /// Gets one, or all, now.
@@ -263,6 +272,7 @@ pub enum Reply {
     Indexed(IndexReport),
     Why(Box<WhyReport>),
     Junk(JunkReport),
+    Reports(Vec<DomainReports>),
     Certificates(Vec<crate::acme::Row>),
 }
 

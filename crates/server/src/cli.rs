@@ -10,6 +10,7 @@ mod import;
 mod junk;
 mod print;
 mod reindex;
+mod reports;
 mod run;
 
 use crate::{

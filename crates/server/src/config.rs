@@ -73,6 +73,8 @@ pub struct Config {
     pub outbound: crate::outbound::service::Settings,
     /// Checks of mail that comes in.
     pub inbound: crate::inbound::Settings,
+    /// Reports of others.
+    pub reports: crate::reports::received::Settings,
     /// The MTA-STS policy of our own domains.
     pub sts: crate::sts::Settings,
     /// DKIM signatures.

@@ -8,6 +8,7 @@ use crate::{
     metrics::Metrics,
     outbound::Outbound,
     protocol::Protocol,
+    reports::received::Desk,
     signing::Signing,
     sts,
     tls::Certificates,
@@ -38,6 +39,8 @@ pub struct Context {
     pub certificates: Option<Arc<Certificates>>,
     /// How much may come from one place by port 25.
     pub rates: Arc<Rates>,
+    /// Reports of others about our domains.
+    pub reports: Arc<Desk>,
     /// What is found out about mail of strangers.
     pub inspection: Inspection,
     /// What is listened for.

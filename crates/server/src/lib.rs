@@ -31,6 +31,7 @@ pub mod pace;
 pub mod privileges;
 pub mod protocol;
 pub mod proxy;
+pub mod reports;
 pub mod scan;
 pub mod service;
 pub mod sessions;

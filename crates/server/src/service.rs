@@ -21,6 +21,7 @@ use crate::{
     notify::notify,
     outbound::{self, Outbound},
     protocol::Protocol,
+    reports::received::Desk,
     sessions::Sessions,
     signing::Signing,
     stack::Stack,
@@ -138,6 +139,9 @@ pub async fn run(
         junk_percent_min: junk.junk_percent_min,
         lessons_min: junk.lessons_min,
     };
+    let reports = account::reports::Reports::open(&parts.stack.accounts).await.map_err(failed)?;
+    let accounts = Arc::clone(&parts.stack.accounts);
+    let reports = Arc::new(Desk::new(reports, accounts, parts.config.reports));
     let classifier = junk.enabled.then(|| Classifier::new(Arc::clone(&books), when));
     let inbound = Inbound::new(Arc::clone(&parts.stack.accounts), &parts.stack.secret);
     let outbound = Outbound::open(
@@ -147,7 +151,8 @@ pub async fn run(
         &signing,
     );
     let outbound = outbound.await.map_err(failed)?;
-    let (service, bound, sockets) = Service::new(parts, (open, outbound, signing, books, dns))?;
+    let (service, bound, sockets) =
+        Service::new(parts, (open, outbound, signing, (books, reports), dns))?;
 
     let addresses = service.listen(bound)?;
     service.administer(sockets)?;
@@ -198,13 +203,14 @@ async fn any([one, two]: &mut [Signal; 2]) {
 }
 
 /// What was opened for a server, and what its connections hold.
-type Opened = (mpsc::Sender<()>, Arc<Outbound>, Arc<Signing>, Arc<Books>, Option<Arc<Dns>>);
+type Opened =
+    (mpsc::Sender<()>, Arc<Outbound>, Arc<Signing>, (Arc<Books>, Arc<Desk>), Option<Arc<Dns>>);
 
 impl Service {
     /// Nothing runs yet; sockets are given back.
     fn new(
         parts: Parts,
-        (open, outbound, signing, books, dns): Opened,
+        (open, outbound, signing, (books, reports), dns): Opened,
     ) -> Result<(Self, Vec<Bound>, Sockets), ServiceError> {
         let Parts { config, bound, sockets, certificates, stack } = parts;
         let (down, shutdown) = watch::channel(false);
@@ -248,6 +254,7 @@ impl Service {
             signing,
             certificates: certificates.clone(),
             rates,
+            reports,
             inspection,
             protocols: config.listeners.iter().map(|one| one.protocol).collect(),
             sts: config.sts.policy(&config.host_name),
@@ -267,6 +274,7 @@ impl Service {
         tokio::spawn(purge(Arc::clone(&self.context.accounts), shutdown.clone()));
         outbound::service::start(&self.context.outbound, shutdown.clone());
         tokio::spawn(Arc::clone(&self.context.signing).run(shutdown.clone()));
+        tokio::spawn(Arc::clone(&self.context.reports).run(shutdown.clone()));
         let context = Arc::clone(&self.context);
         tokio::spawn(trainer::run(context, self.config.junk, shutdown.clone()));
         let accounts = Arc::clone(&self.context.accounts);

@@ -117,6 +117,7 @@ impl Admin {
             | Request::QueueRetry { .. }
             | Request::QueueHold { .. }
             | Request::QueueDrop { .. } => self.queue(request).await,
+            Request::ReportsShow { .. } => self.reports(request).await,
             Request::Why { .. } | Request::JunkStatus { .. } | Request::JunkLearn { .. } => {
                 self.junk(request).await
             }

@@ -3,6 +3,8 @@
 //! Invariants: 250 is said only after the message is durable in every mailbox named; what a message
 //! takes of memory comes out of one budget of the server; message text never reaches the log.
 
+mod letter;
+
 use crate::{
     auth,
     bridge::Bridge,
@@ -12,10 +14,11 @@ use crate::{
 };
 use account::{
     explain::Explained,
-    queue::{Content, Envelope, Language, Notify, Return, Target},
+    queue::{Content, Envelope, Notify, Return, Target},
 };
 use bytes::{Bytes, BytesMut};
-use delivery::{Inbound, Origin, Problem, Received, Route, Submitted, author, report, trace};
+use delivery::{Inbound, Origin, Problem, Received, Route, Submitted, author, trace};
+use letter::{header_language, joined, proven};
 use mail::Address;
 use smtp::{
     Effect, Kind, Limits, MailFrom, Options, RcptTo, Release, Session, Verdict,
@@ -326,19 +329,34 @@ impl Smtp {
 
     async fn deliver(&mut self) -> Vec<Result<(), Verdict>> {
         let Some(message) = self.message.take() else { return vec![Err(Verdict::TryLater)] };
-        let count = message.recipients.len();
         let number = self.shared.transactions.fetch_add(1, Ordering::Relaxed);
         let id = format!("{:x}.{number:x}", self.peer.id);
-        let Prepared { whole, explained, reverse } = match self.prepare(&message, &id).await {
+        let prepared = match self.prepare(&message, &id).await {
             Ok(prepared) => prepared,
-            Err(verdict) => return vec![Err(verdict); count],
+            Err(verdict) => return vec![Err(verdict); message.recipients.len()],
         };
+        let proven = prepared.explained.as_ref().and_then(proven);
+        let outcomes = self.hand_over(&message, (&id, prepared)).await;
+        if self.kind != Kind::Submission && outcomes.iter().any(Result::is_ok) {
+            self.context.reports.take(&message.content, (&id, proven)).await;
+        }
+        outcomes
+    }
+
+    /// To the accounts here, or to the queue.
+    async fn hand_over(
+        &self,
+        message: &Message,
+        (id, prepared): (&str, Prepared),
+    ) -> Vec<Result<(), Verdict>> {
+        let Prepared { whole, explained, reverse } = prepared;
+        let count = message.recipients.len();
         let mut routes = Vec::with_capacity(count);
         for (_, place) in &message.recipients {
             match place {
                 Place::Here(route) => routes.push(route.clone()),
                 // One commit for all recipients; those that are ours are served by the queue too.
-                Place::Elsewhere => return self.queue(&message, (whole, reverse)).await,
+                Place::Elsewhere => return self.queue(message, (whole, reverse)).await,
             }
         }
         let junk = explained.as_ref().is_some_and(|why| why.junk);
@@ -346,8 +364,8 @@ impl Smtp {
         if junk && routes.iter().any(|route| route.accounts.is_empty()) {
             return vec![Err(Verdict::Unwanted); count];
         }
-        if !junk && self.is_queued(&message, reverse) {
-            return self.queue(&message, (whole, reverse)).await;
+        if !junk && self.is_queued(message, reverse) {
+            return self.queue(message, (whole, reverse)).await;
         }
         let octets = whole.len();
         let sender = message.from.path.as_ref().map_or_else(String::new, ToString::to_string);
@@ -569,20 +587,4 @@ impl Smtp {
 fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     i64::try_from(now).unwrap_or(0)
-}
-
-fn joined(parts: &[&[u8]]) -> Bytes {
-    let octets = parts.iter().map(|part| part.len()).sum();
-    let mut whole = BytesMut::with_capacity(octets);
-    for part in parts {
-        whole.extend_from_slice(part);
-    }
-    whole.freeze()
-}
-
-/// The language that a message says it is in (RFC 3282), for reports about it.
-fn header_language(head: &[u8]) -> Language {
-    let field = mail::header::fields(head).find(|field| field.is("Content-Language"));
-    let tags = field.map(|field| String::from_utf8_lossy(&field.unfolded()).into_owned());
-    tags.and_then(|tags| report::language(&tags)).unwrap_or_default()
 }

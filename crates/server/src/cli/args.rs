@@ -1,6 +1,7 @@
 //! What can be said on the command line, and the requests that it means.
 
 mod account;
+mod reports;
 mod units;
 
 use super::{Stop, code};
@@ -8,6 +9,7 @@ use crate::{admin::Request, attachments::child, files::Format};
 pub use account::AccountCommand;
 use account::password_from_input;
 use clap::{Args, Parser, Subcommand};
+pub use reports::ReportsCommand;
 use std::path::PathBuf;
 use units::{octets, seconds};
 
@@ -104,6 +106,9 @@ pub enum Command {
     /// What is learnt of junk
     #[command(subcommand)]
     Junk(JunkCommand),
+    /// What others report about mail in our domains' names, and about TLS on its way to them
+    #[command(subcommand)]
+    Reports(ReportsCommand),
     /// Bring expunged messages back
     #[command(subcommand)]
     Undelete(UndeleteCommand),
@@ -466,6 +471,7 @@ pub fn request(command: Command) -> Result<Request, Stop> {
             CertificateCommand::List => Request::CertificateList,
             CertificateCommand::Renew { name } => Request::CertificateRenew { name },
         },
+        Command::Reports(command) => command.request(),
         Command::Junk(JunkCommand::Status { address }) => Request::JunkStatus { address },
         Command::Check { .. } => Request::Check,
         Command::Serve

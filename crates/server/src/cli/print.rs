@@ -71,6 +71,10 @@ impl Out {
             Reply::Checked(report) => checked(report),
             Reply::Why(report) => print!("{}", super::junk::why(report)),
             Reply::Certificates(rows) => rows.iter().for_each(certificate),
+            Reply::Reports(domains) if domains.is_empty() => println!("no reports"),
+            Reply::Reports(domains) => {
+                domains.iter().for_each(|one| print!("{}", super::reports::text(one)));
+            }
             Reply::Junk(report) => {
                 println!("{} wanted messages, {} of junk", report.wanted, report.junk);
             }

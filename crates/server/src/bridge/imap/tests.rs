@@ -143,7 +143,11 @@ impl World {
         let queue = (settings, None, inbound);
         let outbound = crate::outbound::Outbound::open(&accounts, &host_name, queue, &signing);
         let outbound = outbound.await.unwrap();
+        let reports = account::reports::Reports::open(&accounts).await.unwrap();
+        let reports =
+            crate::reports::received::Desk::new(reports, Arc::clone(&accounts), Default::default());
         let context = Arc::new(Context {
+            reports: Arc::new(reports),
             rates: Arc::default(),
             acme: None,
             accounts,

@@ -109,6 +109,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         inbound.rates.exempt
     ),
     row!(
+        "reports.keep_days",
+        "days",
+        "400",
+        "That reports of others about our domains (DMARC, TLS) are kept for `palomar reports`.",
+        reports.keep_days
+    ),
+    row!(
+        "reports.domain_max",
+        "reports",
+        "50000",
+        "About one domain that are kept; more are only delivered.",
+        reports.domain_max
+    ),
+    row!(
         "sts.mode",
         "word",
         "",

@@ -1,0 +1,4 @@
+//! Reports between servers about mail and its safety (RFC 9990, RFC 8460), as they come and go.
+
+pub mod received;
+pub mod unpack;
