@@ -38,6 +38,7 @@ pub(crate) mod tag {
     pub const LESSON: u8 = b'e';
     pub const SENT: u8 = b'h';
     pub const EXPLAINED: u8 = b'k';
+    pub const WARMTH: u8 = b'w';
     pub const SENDING: u8 = b'x';
     pub const REPORT: u8 = b'l';
     pub const REPORT_COUNT: u8 = b'm';
@@ -164,6 +165,10 @@ pub(crate) fn peer(hash: u64) -> Key {
 /// Queue: to how many recipients an account wrote.
 pub(crate) fn sent(account: u32) -> Key {
     Key::new(tag::SENT, &[&account.to_be_bytes()])
+}
+/// Queue: how many messages an address gave to a provider, by a hash of both.
+pub(crate) fn warmth(hash: u64) -> Key {
+    Key::new(tag::WARMTH, &[&hash.to_be_bytes()])
 }
 /// Queue: how far a recipient of a message is.
 pub(crate) fn progress(number: u64, recipient: u32) -> Key {

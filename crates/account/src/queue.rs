@@ -8,6 +8,7 @@
 mod envelope;
 mod peer;
 mod sent;
+mod warmth;
 
 use crate::{
     Accounts, Error, Refused,
@@ -27,6 +28,7 @@ pub use peer::{Peer, StsPolicy};
 pub use sent::Sent;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+pub use warmth::Room;
 
 /// The queue's own account: the directory numbers accounts from 1 on and never comes here.
 const QUEUE: u32 = u32::MAX;
@@ -79,6 +81,7 @@ pub struct Queue {
     seal: Seal,
     head: Mutex<Head>,
     sents: Mutex<HashMap<u32, Sent>>,
+    warmth: Mutex<warmth::Warmth>,
 }
 
 type Puts = Vec<(Bytes, Option<Bytes>)>;
@@ -107,7 +110,8 @@ impl Queue {
             }
         };
         let head = Mutex::new(Head { next: head, ..Head::default() });
-        let queue = Arc::new(Self { shared, seal, head, sents: Mutex::default() });
+        let (sents, warmth) = (Mutex::default(), Mutex::default());
+        let queue = Arc::new(Self { shared, seal, head, sents, warmth });
         if let Some(put) = made {
             queue.commit(|_| Ok((vec![put], Changed::default()))).await?;
         }

@@ -49,6 +49,8 @@ pub(crate) enum Kind {
     Peer = 22,
     /// Of the queue: to how many recipients an account wrote.
     Sent = 23,
+    /// Of the queue: how many messages an address gave to a provider.
+    Warmth = 24,
     /// Of the books of junk: a book.
     Book = 25,
     /// Of the books of junk: what a person said of a message.

@@ -6,10 +6,14 @@ mod support;
 
 use account::{
     Clock as _, Error, Refused,
-    queue::{Envelope, Notify, Progress, Queue, QueueId, Queued, Reply, Settled, Target},
+    queue::{Envelope, Notify, Progress, Queue, QueueId, Queued, Reply, Room, Settled, Target},
 };
 use mail::{AccountId, Address};
-use std::{future::Future, pin::pin, sync::Arc};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+};
 use store::{Blobs, Kv};
 use support::{Bench, poll, run};
 
@@ -75,6 +79,46 @@ fn what_an_account_sent_is_counted_with_the_message() {
         assert_eq!(queue.sent(account).await.unwrap().in_day(now), 6);
         assert!(!queue.tells_of_limit(account).await.unwrap(), "once a day");
         assert_eq!(queue.sent(mail::AccountId(8)).await.unwrap().in_day(now), 0);
+    });
+}
+
+#[test]
+fn what_a_new_address_gave_is_counted_before_it_is_given() {
+    const DAY: i64 = 86_400;
+    let bench = Bench::new();
+    let (address, max) = ("192.0.2.1".parse().unwrap(), |day: u32| (day < 2).then_some(2 << day));
+    run(async {
+        let queue = Queue::open(&bench.accounts).await.unwrap();
+        let one = (address, "one.test");
+        let first = bench.clock.now_seconds();
+        assert_eq!(queue.first_used(address).await.unwrap(), None);
+        assert_eq!(queue.room(one, max).await.unwrap(), Room::Yes);
+        for _ in 0..2 {
+            assert_eq!(queue.give(one, max).await.unwrap(), Room::Yes);
+        }
+        assert_eq!(queue.give(one, max).await.unwrap(), Room::No(first + DAY));
+        assert_eq!(queue.room(one, max).await.unwrap(), Room::No(first + DAY));
+        assert_eq!(queue.give((address, "two.test"), max).await.unwrap(), Room::Yes);
+        // Another process goes on where this one was.
+        let again = bench.reopened();
+        let queue = Queue::open(&again.accounts).await.unwrap();
+        queue.tidy_warmth(&[address]).await.unwrap();
+        assert_eq!(queue.first_used(address).await.unwrap(), Some(first));
+        assert_eq!(queue.give(one, max).await.unwrap(), Room::No(first + DAY));
+        assert_eq!(queue.give((address, "two.test"), max).await.unwrap(), Room::Yes);
+        // What cannot be written down is not given, and counts.
+        again.clock.0.store(first + DAY, Ordering::Relaxed);
+        let next = again.store.commits.load(Ordering::Relaxed) + 1;
+        again.store.fails.store(next, Ordering::Relaxed);
+        assert!(queue.give(one, max).await.is_err());
+        for _ in 0..3 {
+            assert_eq!(queue.give(one, max).await.unwrap(), Room::Yes);
+        }
+        assert_eq!(queue.give(one, max).await.unwrap(), Room::No(first + 2 * DAY));
+        // An address that is new no more is not counted for.
+        queue.tidy_warmth(&[]).await.unwrap();
+        assert_eq!(queue.first_used(address).await.unwrap(), Some(first));
+        assert_eq!(queue.room(one, max).await.unwrap(), Room::Yes);
     });
 }
 
