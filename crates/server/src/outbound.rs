@@ -12,6 +12,7 @@ pub mod service;
 pub mod source;
 pub mod sts;
 pub mod verify;
+pub mod warmup;
 
 pub use connection::{Call, Connection, Content, Settings, Unreachable};
 pub use dane::Tlsa;
@@ -21,3 +22,4 @@ pub use route::{Host, Route, Routes};
 pub use service::Outbound;
 pub use source::Sources;
 pub use verify::Verifier;
+pub use warmup::Warmup;

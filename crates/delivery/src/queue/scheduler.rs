@@ -63,6 +63,8 @@ pub enum Ended {
     Later(Box<[u32]>),
     /// Nobody of the site took the call: all that goes there waits. Why, for who asks.
     Unreachable(String),
+    /// Not to be tried before this time, seconds since 1970 UTC: nobody was asked.
+    Wait(i64),
     /// Given back untried, to be due again at once: the connection ended before its turn.
     Untried,
 }
@@ -299,6 +301,11 @@ impl Scheduler {
                 let attempts = item.attempts + 1;
                 let at = now + self.backoff.seconds(item.id.0, attempts);
                 let item = Item { recipients, attempts, ..item };
+                self.put(site, item, |row, item| row.wait(at, item));
+                self.look(site, now);
+                Some(at)
+            }
+            Ended::Wait(at) => {
                 self.put(site, item, |row, item| row.wait(at, item));
                 self.look(site, now);
                 Some(at)

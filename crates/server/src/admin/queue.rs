@@ -47,13 +47,14 @@ async fn list(outbound: &Outbound) -> Result<Reply, Failure> {
         closed_until: site.closed_until,
         why: site.why,
     });
-    Ok(Reply::Queue {
-        messages: messages.iter().map(|one| details(one, outbound)).collect(),
-        sites: sites.collect(),
-    })
+    let mut rows = Vec::with_capacity(messages.len());
+    for one in &messages {
+        rows.push(QueueDetails { waits: outbound.waits_for(one).await, ..details(one) });
+    }
+    Ok(Reply::Queue { messages: rows, sites: sites.collect() })
 }
 
-fn details(queued: &Queued, outbound: &Outbound) -> QueueDetails {
+fn details(queued: &Queued) -> QueueDetails {
     let envelope = &queued.envelope;
     let recipient = |(target, progress): (&Target, &Progress)| QueueRecipient {
         address: target.address.to_string(),
@@ -73,7 +74,7 @@ fn details(queued: &Queued, outbound: &Outbound) -> QueueDetails {
         expires_at: envelope.expires_at,
         not_before: envelope.not_before,
         held: envelope.held,
-        waits: outbound.waits_for(queued),
+        waits: None,
         recipients: envelope.recipients.iter().zip(&queued.progress).map(recipient).collect(),
     }
 }

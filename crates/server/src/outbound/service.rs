@@ -10,12 +10,14 @@ mod open;
 mod pause;
 mod policy;
 mod tell;
+mod warm;
 
 use super::{
     AccountLimits,
     connection::Settings as ConnectionSettings,
     route::{LOCAL, Routes},
     source::Sources,
+    warmup::Warmup,
 };
 use crate::{clock::SystemClock, dns::Dns, signing::Signing};
 use account::{
@@ -55,6 +57,8 @@ pub struct Settings {
     pub routes: Routes,
     /// From where hosts are called.
     pub sources: Sources,
+    /// Which of them are new.
+    pub warmup: Warmup,
     /// Other domains' hosts are found by DNS.
     pub direct: bool,
     /// Port of other domains' hosts.
@@ -108,6 +112,8 @@ struct State {
     fresh_octets: usize,
     /// What paused accounts sent before.
     aside: pause::Aside,
+    /// Where mail waits since addresses are new.
+    waits: warm::Waits,
 }
 
 impl Outbound {
@@ -140,6 +146,7 @@ impl Outbound {
             fresh: BTreeMap::new(),
             fresh_octets: 0,
             aside: pause::Aside::default(),
+            waits: warm::Waits::default(),
         };
         Ok(Arc::new(Self {
             queue,
@@ -315,6 +322,7 @@ impl Outbound {
 
     /// Works until `shutdown`.
     pub async fn run(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
+        self.tidy_warmth().await;
         self.load().await;
         loop {
             let wait = self.turn().await;

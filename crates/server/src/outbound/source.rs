@@ -5,7 +5,7 @@
 //! (greylisting, reputation) does again. Nothing here is I/O: the connection binds.
 
 use delivery::queue::backoff::spread;
-use std::net::IpAddr;
+use std::{cmp::Reverse, net::IpAddr};
 
 /// Settings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -38,23 +38,28 @@ impl Sources {
         own.map(|(domain, _)| domain.as_str())
     }
 
-    /// From where a host is called for a pool.
+    /// From where a host may be called for a pool: the first is the site's own, the others are for
+    /// when that one may not be used. Never empty.
     #[must_use]
-    pub fn choose(&self, pool: Option<&str>, (site, to): (&str, IpAddr)) -> Source<'_> {
+    pub fn choices(&self, pool: Option<&str>, (site, to): (&str, IpAddr)) -> Vec<Source<'_>> {
         let own = pool.and_then(|pool| self.senders.iter().find(|(domain, _)| domain == pool));
         let all = own.map_or(&self.addresses, |(_, addresses)| addresses);
         if all.is_empty() {
-            return Source::Any;
+            return vec![Source::Any];
         }
         let of_family = all.iter().filter(|one| one.is_ipv4() == to.is_ipv4());
         // Of several each site has its own, whichever others are added (rendezvous hashing).
-        match of_family.max_by_key(|one| spread(&format!("{one} {site}"), 0)) {
-            Some(address) => {
-                let name = self.names.iter().find(|(of, _)| of == address);
-                Source::From(*address, name.map(|(_, name)| name.as_str()))
-            }
-            None => Source::None,
+        let mut ranked: Vec<_> =
+            of_family.map(|one| (spread(&format!("{one} {site}"), 0), *one)).collect();
+        ranked.sort_by_key(|(rank, _)| Reverse(*rank));
+        let source = |(_, address): (u64, IpAddr)| {
+            let name = self.names.iter().find(|(of, _)| *of == address);
+            Source::From(address, name.map(|(_, name)| name.as_str()))
+        };
+        if ranked.is_empty() {
+            return vec![Source::None];
         }
+        ranked.into_iter().map(source).collect()
     }
 }
 
@@ -78,6 +83,12 @@ pub fn parse_sender(text: &str) -> Option<(String, Vec<IpAddr>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Sources {
+        fn choose(&self, pool: Option<&str>, to: (&str, IpAddr)) -> Source<'_> {
+            self.choices(pool, to)[0]
+        }
+    }
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -104,6 +115,7 @@ mod tests {
             assert_eq!(with, four.choose(None, (&site, ip("198.51.100.1"))));
             let Source::From(address, _) = with else { panic!("no address") };
             used.insert(address);
+            assert_eq!(four.choices(None, (&site, ip("198.51.100.1"))).len(), 4);
             // One more address takes sites over, and moves none between the others.
             if address != addresses[3] {
                 assert_eq!(three.choose(None, (&site, ip("198.51.100.1"))), with);

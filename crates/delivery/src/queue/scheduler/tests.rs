@@ -76,6 +76,24 @@ fn a_site_that_takes_mail_is_worth_another_connection() {
 }
 
 #[test]
+fn what_waits_for_its_day_is_no_try_and_others_go_first() {
+    let mut all = scheduler();
+    for number in 0..2 {
+        all.add("x.test", item(number), (0, 0));
+    }
+    let site = all.call(0).unwrap();
+    let first = all.take(&site, 0).unwrap();
+    assert_eq!(all.ended(&site, first, (Ended::Wait(500), 0)), Some(500));
+    assert_eq!(ids(&mut all, &site, 0), [1]);
+    assert_eq!(all.take(&site, 499), None);
+    let told = all.site("x.test").unwrap();
+    assert_eq!((told.waiting, told.failures, told.closed_until), (1, 0, 0));
+    all.wake(500);
+    let first = all.take(&site, 500).unwrap();
+    assert_eq!((first.id.0, first.attempts), (0, 0));
+}
+
+#[test]
 fn a_dead_site_is_closed_as_a_whole() {
     let mut all = scheduler();
     for number in 0..1_000 {

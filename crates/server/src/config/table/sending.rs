@@ -312,6 +312,37 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     },
     row!(
+        "outbound.warmup_addresses",
+        "list of addresses",
+        "[]",
+        "Those of the addresses above that are new to the world: each gives a provider (who runs \
+         the hosts that DNS names for a domain) only so many messages a day, and more each day \
+         since its first one. What is more leaves from other addresses of ours, or waits. One \
+         that is known already is not named here.",
+        outbound.warmup.addresses
+    ),
+    row!(
+        "outbound.warmup_first_day_messages_max",
+        "messages",
+        "50",
+        "From a new address to one provider on the first day.",
+        outbound.warmup.first_day_messages_max
+    ),
+    row!(
+        "outbound.warmup_growth_percent",
+        "per cent",
+        "100",
+        "More on each day than on the one before.",
+        outbound.warmup.growth_percent
+    ),
+    row!(
+        "outbound.warmup_days",
+        "days",
+        "14",
+        "After which an address is new no more.",
+        outbound.warmup.days
+    ),
+    row!(
         "outbound.retry_seconds_min",
         "seconds",
         "120",

@@ -25,6 +25,9 @@ use std::{io, sync::Arc};
 /// Octets of content read from the store at once.
 const PIECE_OCTETS: u64 = 256 << 10;
 
+/// Calls for one message whose addresses turn out to have given enough.
+const CALLS_MAX: usize = 64;
+
 /// What became of a recipient.
 pub(super) struct Came {
     /// Its place in the envelope.
@@ -75,6 +78,7 @@ impl Outbound {
                     self.forget_all();
                 }
                 Ended::Later(_) => self.forget(item.id),
+                Ended::Wait(_) => self.forget(item.id),
                 Ended::Done | Ended::Untried => {}
             }
             let again = self.state().scheduler.ended(&site, item, (ended, Self::now()));
@@ -117,6 +121,10 @@ impl Outbound {
                 Ok(came) => came,
                 Err(NoWay::Later(why)) => return Ended::Unreachable(why),
                 Err(NoWay::Never(reply)) => (never(&open, &reply), false),
+                Err(NoWay::Wait(wait)) => {
+                    self.waits(For { site, pool: self.pool(&queued) }, &wait);
+                    return Ended::Wait(wait.until);
+                }
             }
         };
         self.settle(queued, (item, came.0), came.1).await
@@ -172,6 +180,27 @@ impl Outbound {
         }
     }
 
+    /// There is an open connection that may be given a message.
+    async fn ready(&self, whom: For<'_>, connection: &mut Option<Open>) -> Result<(), NoWay> {
+        if let Some(wait) = self.waiting(whom).filter(|_| connection.is_none()) {
+            return Err(NoWay::Wait(wait));
+        }
+        // Each time round, one more of our addresses has given enough today.
+        for _ in 0..CALLS_MAX {
+            if !connection.as_ref().is_some_and(|open| open.connection.is_open()) {
+                *connection = Some(self.connect(whom).await?);
+            }
+            let Some(open) = connection else { break };
+            if self.count_new(open).await? {
+                return Ok(());
+            }
+            if let Some(full) = connection.take() {
+                full.connection.quit().await;
+            }
+        }
+        Err(NoWay::Later(format!("{} is called in vain", whom.site)))
+    }
+
     /// To another host; also whether it promised to report itself.
     async fn relay(
         &self,
@@ -179,16 +208,13 @@ impl Outbound {
         queued: &Queued,
         (open, connection): (&[u32], &mut Option<Open>),
     ) -> Result<(Vec<Came>, bool), NoWay> {
-        let sender = queued.envelope.from.as_ref().map(|from| from.domain().as_str());
-        let pool = self.settings.sources.pool(sender);
+        let pool = self.pool(queued);
         if let Some(other) = connection.take_if(|open| open.pool.as_deref() != pool) {
             other.connection.quit().await;
         }
         // A connection that was in use may be gone by now: the second one is new.
         for again in [true, false] {
-            if !connection.as_ref().is_some_and(|open| open.connection.is_open()) {
-                *connection = Some(self.connect(For { site, pool }).await?);
-            }
+            self.ready(For { site, pool }, connection).await?;
             let Some(Open { host, connection: open_connection, known_by, .. }) = connection else {
                 break;
             };

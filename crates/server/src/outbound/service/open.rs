@@ -13,6 +13,7 @@ use super::{
         verify::Verifier,
     },
     Outbound,
+    warm::{From, New, Wait},
 };
 use crate::dns::{Dns, Fault, HostAddresses, NoHost};
 use account::queue::Reply;
@@ -29,6 +30,8 @@ pub(super) struct Open {
     pub known_by: Option<&'static str>,
     /// The sender's domain whose addresses it was called from.
     pub pool: Option<String>,
+    /// Each message is counted: it was called from a new address.
+    pub new: Option<New>,
 }
 
 /// What a connection is for.
@@ -43,6 +46,8 @@ pub(super) struct For<'a> {
 pub(super) enum NoWay {
     Later(String),
     Never(Reply),
+    /// All addresses that it could be called from are new.
+    Wait(Wait),
 }
 
 impl NoWay {
@@ -96,7 +101,7 @@ impl Outbound {
             let found = addresses.map_err(|error| NoWay::Later(format!("{site}: {error}")))?;
             let security = self.on_route(site, way).await.map_err(NoWay::Later)?;
             let open = self.call((&way.host.name, whom), &found, security).await;
-            let open = open.map_err(NoWay::Later)?;
+            let open = open?;
             self.note_tls(&open, site).await;
             return Ok(open);
         }
@@ -107,7 +112,7 @@ impl Outbound {
             let host = address.to_string();
             let security = Security::opportunistic(&host).map_err(NoWay::Later)?;
             let address = SocketAddr::new(address, self.port());
-            return self.call((&host, whom), &[address], security).await.map_err(NoWay::Later);
+            return self.call((&host, whom), &[address], security).await;
         }
         self.open_by_dns(dns, whom).await
     }
@@ -138,7 +143,7 @@ impl Outbound {
         let found = dns.mail_hosts(domain, (&self.host_name, random)).await;
         let found = found.map_err(|why| NoWay::of(domain, why))?;
         let policy = self.policy(dns, domain).await.map_err(NoWay::Later)?;
-        let (mut why, mut never) = (String::new(), None);
+        let (mut why, mut never, mut wait) = (String::new(), None, None);
         for host in found.hosts {
             let place = match dns.host_addresses(&host).await {
                 Ok(place) => place,
@@ -162,22 +167,25 @@ impl Outbound {
                 place.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
             let opened = match security {
                 Ok(security) => self.call((&host, whom), &addresses, security).await,
-                Err(error) => Err(error),
+                Err(error) => Err(NoWay::Later(error)),
             };
             match opened {
                 Ok(open) => {
                     self.note_tls(&open, &host).await;
                     return Ok(open);
                 }
-                Err(error) => {
+                Err(NoWay::Later(error)) => {
                     tracing::info!(domain, host, error, "host does not take mail");
                     why = error;
                 }
+                Err(NoWay::Wait(one)) => wait = wait.or(Some(one)),
+                Err(one @ NoWay::Never(_)) => never = Some(one),
             }
         }
         // A host that may come back decides nothing.
-        match never {
-            Some(never) if why.is_empty() => Err(never),
+        match (wait, never) {
+            (Some(wait), _) if why.is_empty() => Err(NoWay::Wait(wait)),
+            (None, Some(never)) if why.is_empty() => Err(never),
             _ => Err(NoWay::Later(why)),
         }
     }
@@ -258,9 +266,10 @@ impl Outbound {
         (host, whom): (&str, For<'_>),
         addresses: &[SocketAddr],
         security: Security,
-    ) -> Result<Open, String> {
+    ) -> Result<Open, NoWay> {
         let known_by = security.known_by;
-        let mut why = format!("{host} has no address");
+        let (mut why, mut wait) = (None, None);
+        let mut none = format!("{host} has no address");
         let ways = match security.tls {
             // What begins with TLS cannot go on without.
             Tls::Opportunistic if !security.implicit_tls => {
@@ -269,30 +278,42 @@ impl Outbound {
             one => [Some(one), None],
         };
         for address in addresses.iter().copied() {
-            let source = self.settings.sources.choose(whom.pool, (whom.site, address.ip()));
+            let From { source, new } = match self.source(whom, (host, address.ip())).await {
+                Ok(from) => from,
+                Err(NoWay::Wait(one)) => {
+                    wait = Some(one);
+                    continue;
+                }
+                Err(other) => return Err(other),
+            };
             if source == Source::None {
-                why = format!("{host} [{address}]: there is no outbound.source_addresses for it");
+                none = format!("{host} [{address}]: there is no outbound.source_addresses for it");
                 continue;
             }
             for tls in ways.into_iter().flatten() {
-                let call = self.how((address, source), &security, tls)?;
+                let call = self.how((address, source), &security, tls).map_err(NoWay::Later)?;
                 match Connection::open(call, self.connection).await {
                     Ok(connection) => {
-                        let pool = whom.pool.map(str::to_owned);
-                        return Ok(Open { host: host.to_owned(), connection, known_by, pool });
+                        let (host, pool) = (host.to_owned(), whom.pool.map(str::to_owned));
+                        return Ok(Open { host, connection, known_by, pool, new });
                     }
                     // RFC 7435: what cannot be spoken to with TLS is spoken to without.
                     Err(Unreachable::Tls(error)) if tls == Tls::Opportunistic => {
                         tracing::info!(host, %address, %error, "TLS failed");
                     }
                     Err(error) => {
-                        why = format!("{host} [{address}]: {error}");
+                        why = Some(format!("{host} [{address}]: {error}"));
                         break;
                     }
                 }
             }
         }
-        Err(why)
+        // A host that could be called and does not answer says more than one that could not.
+        match (why, wait) {
+            (Some(why), _) => Err(NoWay::Later(why)),
+            (None, Some(wait)) => Err(NoWay::Wait(wait)),
+            (None, None) => Err(NoWay::Later(none)),
+        }
     }
 
     fn how(

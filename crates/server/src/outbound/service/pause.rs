@@ -45,10 +45,4 @@ impl Outbound {
         drop(state);
         self.notify.notify_one();
     }
-
-    /// Why a message waits, if its sender or a host is not the reason.
-    #[must_use]
-    pub fn waits_for(&self, queued: &Queued) -> Option<String> {
-        self.is_paused(&queued.envelope).then(|| "sending of its account is paused".to_owned())
-    }
 }

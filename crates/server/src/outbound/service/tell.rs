@@ -132,6 +132,7 @@ impl Outbound {
             return Ok(());
         }
         let expired = now >= queued.envelope.expires_at;
+        let waits = self.waits_for(&queued).await;
         let open: Vec<usize> = (0..queued.progress.len())
             .filter(|at| queued.progress.get(*at).is_some_and(|one| one.settled.is_none()))
             .collect();
@@ -145,8 +146,8 @@ impl Outbound {
                 told.push((*at, Action::Delayed));
             }
             let Some(progress) = queued.progress.get_mut(*at) else { continue };
-            let why = || Reply::new("", 0, (4, 4, 1), "No host took the message");
-            progress.reply.get_or_insert_with(why);
+            let why = waits.as_deref().unwrap_or("No host took the message");
+            progress.reply.get_or_insert_with(|| Reply::new("", 0, (4, 4, 1), why));
             if expired {
                 progress.settled = Some(Settled::Expired);
             }
