@@ -298,7 +298,8 @@ mod tests {
     fn every_setting_with_a_number_says_its_unit_last_or_is_a_maximum() {
         for setting in settings() {
             let is_number = setting.default.parse::<u64>().is_ok();
-            let ends = ["_max", "_seconds", "_days", "_min", "_default", "_levels", ".port"];
+            let ends =
+                ["_max", "_seconds", "_days", "_percent", "_min", "_default", "_levels", ".port"];
             assert!(
                 !is_number || ends.iter().any(|end| setting.name.ends_with(end)),
                 "{}",
