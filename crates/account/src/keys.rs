@@ -42,6 +42,7 @@ pub(crate) mod tag {
     pub const SENDING: u8 = b'x';
     pub const REPORT: u8 = b'l';
     pub const REPORT_COUNT: u8 = b'm';
+    pub const MET: u8 = b'p';
 }
 
 /// The longest key with numbers only: a tag, 8 and 4 octets.
@@ -197,6 +198,10 @@ pub(crate) fn of_owner(tag: u8, owner: u32) -> (Bytes, Bytes) {
         None => Key::new(tag + 1, &[]),
     };
     (Key::new(tag, &[&owner.to_be_bytes()]).bytes(), to.bytes())
+}
+/// Strangers: when one came, by the hash of its name.
+pub(crate) fn met(hash: u64) -> Key {
+    Key::new(tag::MET, &[&hash.to_be_bytes()])
 }
 /// Why a message is where it came to.
 pub(crate) fn explained(message: u32) -> Key {

@@ -46,6 +46,7 @@ mod seal;
 pub mod search;
 pub mod sort;
 mod state;
+pub mod strangers;
 pub mod thread_tree;
 mod threads;
 mod transfer;

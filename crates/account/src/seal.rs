@@ -57,6 +57,8 @@ pub(crate) enum Kind {
     Lesson = 26,
     /// Of the reports: one.
     Report = 27,
+    /// Of strangers, of hashes alone: a name.
+    Stranger = 30,
 }
 
 /// An account's key, ready for use.

@@ -41,6 +41,8 @@ pub struct Context {
     pub rates: Arc<Rates>,
     /// Reports of others about our domains.
     pub reports: Arc<Desk>,
+    /// What is remembered of them.
+    pub strangers: Arc<account::strangers::Strangers>,
     /// What is found out about mail of strangers.
     pub inspection: Inspection,
     /// What is listened for.

@@ -6,17 +6,24 @@
 //! refused or Junk is in the log.
 
 mod authenticity;
+pub mod greylist;
 pub mod rates;
 mod reverse;
 
 use crate::{
+    clock::SystemClock,
     dns::Dns,
     scan::{self, Action, Reason, Verdict, clamd::Clamd, dnslist, rspamd::Rspamd},
 };
-use account::explain::{self, Explained};
+use account::{
+    Clock as _,
+    explain::{self, Explained},
+    strangers::Strangers,
+};
 pub use authenticity::{Authenticity, Sender};
 use bytes::{Bytes, BytesMut};
 use delivery::hops;
+use greylist::Greylist;
 use mail::header;
 use mailauth::results;
 pub use reverse::Reverse;
@@ -54,6 +61,8 @@ pub struct Settings {
     pub arc_trusted_sealers: Vec<String>,
     /// How much may come from one place.
     pub rates: rates::Limits,
+    /// Whether strangers are asked to come again.
+    pub greylist: greylist::Settings,
 }
 
 /// Checks mail that comes by port 25.
@@ -64,6 +73,7 @@ pub struct Inspection {
     clamd: Option<Clamd>,
     rspamd: Option<Rspamd>,
     lists: dnslist::Settings,
+    greylist: Option<Greylist>,
 }
 
 /// What was found.
@@ -131,7 +141,15 @@ impl Inspection {
             clamd: Clamd::new(scan.clamd),
             rspamd,
             lists: scan.dns_lists,
+            greylist: None,
         })
+    }
+
+    /// With what is remembered of strangers.
+    #[must_use]
+    pub fn with_strangers(mut self, strangers: &Arc<Strangers>) -> Self {
+        self.greylist = Greylist::new(Arc::clone(strangers), self.settings.greylist.clone());
+        self
     }
 
     /// Whether a message passed too many servers: it goes round (RFC 5321 §6.3).
@@ -156,6 +174,10 @@ impl Inspection {
         }
         let mut verdicts = vec![self.of_dmarc(&authenticity)];
         let unauthenticated = verdicts.iter().any(|one| one.action == Action::Reject);
+        if !unauthenticated && let Some(waits) = self.waits(sender, &authenticity).await {
+            // Nobody else has to look at it before it comes again.
+            return Self::together(vec![waits], false, String::new());
+        }
         let from = sender.from.as_ref().map(ToString::to_string).unwrap_or_default();
         let (clamd, rspamd, lists) = tokio::join!(
             async {
@@ -190,6 +212,17 @@ impl Inspection {
             fields = results::Results { authserv_id, entries }.field();
         }
         Found { checks, reverse, ..Self::together(verdicts, unauthenticated, fields) }
+    }
+
+    /// That a sender is asked to come again, if it is.
+    async fn waits(&self, sender: &Sender<'_>, authenticity: &Authenticity) -> Option<Verdict> {
+        let greylist = self.greylist.as_ref()?;
+        if self.settings.rates.exempts(sender.address) {
+            return None;
+        }
+        let now = SystemClock.now_seconds();
+        let why = greylist.asks_to_wait(sender, authenticity, now).await?;
+        Some(Verdict::noted(Action::Greylist, "GREYLIST", why))
     }
 
     fn of_dmarc(&self, authenticity: &Authenticity) -> Verdict {

@@ -28,7 +28,7 @@ use crate::{
     tls::{Certificates, Tls, TlsError},
     trainer,
 };
-use account::{Accounts, Clock as _, directory::AccountInfo, junk::Books};
+use account::{Accounts, Clock as _, directory::AccountInfo, junk::Books, strangers::Strangers};
 use delivery::{
     Inbound,
     classify::{self, Classifier},
@@ -151,8 +151,9 @@ pub async fn run(
         &signing,
     );
     let outbound = outbound.await.map_err(failed)?;
-    let (service, bound, sockets) =
-        Service::new(parts, (open, outbound, signing, (books, reports), dns))?;
+    let strangers = Strangers::open(&parts.stack.accounts).await.map_err(failed)?;
+    let opened = (open, outbound, signing, (books, reports, strangers), dns);
+    let (service, bound, sockets) = Service::new(parts, opened)?;
 
     let addresses = service.listen(bound)?;
     service.administer(sockets)?;
@@ -203,14 +204,14 @@ async fn any([one, two]: &mut [Signal; 2]) {
 }
 
 /// What was opened for a server, and what its connections hold.
-type Opened =
-    (mpsc::Sender<()>, Arc<Outbound>, Arc<Signing>, (Arc<Books>, Arc<Desk>), Option<Arc<Dns>>);
+type Opened = (mpsc::Sender<()>, Arc<Outbound>, Arc<Signing>, Known, Option<Arc<Dns>>);
+type Known = (Arc<Books>, Arc<Desk>, Arc<Strangers>);
 
 impl Service {
     /// Nothing runs yet; sockets are given back.
     fn new(
         parts: Parts,
-        (open, outbound, signing, (books, reports), dns): Opened,
+        (open, outbound, signing, (books, reports, strangers), dns): Opened,
     ) -> Result<(Self, Vec<Bound>, Sockets), ServiceError> {
         let Parts { config, bound, sockets, certificates, stack } = parts;
         let (down, shutdown) = watch::channel(false);
@@ -233,7 +234,7 @@ impl Service {
         };
         let checks = (config.inbound.clone(), config.scan.clone());
         let inspection = Inspection::new(dns.clone(), &config.host_name, checks);
-        let inspection = inspection.map_err(io::Error::other)?;
+        let inspection = inspection.map_err(io::Error::other)?.with_strangers(&strangers);
         let acme = certificates.as_ref().filter(|_| config.acme.terms_agreed).map(|certificates| {
             Acme::new(
                 config.acme.clone(),
@@ -255,6 +256,7 @@ impl Service {
             certificates: certificates.clone(),
             rates,
             reports,
+            strangers,
             inspection,
             protocols: config.listeners.iter().map(|one| one.protocol).collect(),
             sts: config.sts.policy(&config.host_name),

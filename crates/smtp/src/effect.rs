@@ -124,6 +124,8 @@ pub enum Verdict {
     ComeAgain,
     /// Too much comes from where the client is.
     TooMuch,
+    /// The same, because it is new here.
+    Greylisted,
     /// The account writes to too many people.
     SendingLimit,
     /// The account may send nothing for now.
@@ -156,6 +158,7 @@ impl Verdict {
             Self::Unwanted => reply::UNWANTED,
             Self::ComeAgain => reply::COME_AGAIN,
             Self::TooMuch => reply::TOO_MUCH,
+            Self::Greylisted => reply::GREYLISTED,
             Self::SendingLimit => reply::SENDING_LIMIT,
             Self::SendingPaused => reply::SENDING_PAUSED,
             Self::HoldTooLong => reply::HOLD_TOO_LONG,

@@ -561,7 +561,8 @@ impl Smtp {
         }
         match found.action {
             Action::Accept | Action::Junk => Ok(found),
-            Action::Greylist | Action::SoftReject => Err(Verdict::ComeAgain),
+            Action::Greylist => Err(Verdict::Greylisted),
+            Action::SoftReject => Err(Verdict::ComeAgain),
             Action::Reject if found.unauthenticated => Err(Verdict::Unauthenticated),
             Action::Reject => Err(Verdict::Unwanted),
         }

@@ -228,6 +228,14 @@ pub fn uri(value: &Value, schemes: &[&str]) -> Result<Option<String>, String> {
     }
 }
 
+/// Domains, in A-labels and lower case.
+pub fn domains(value: &Value) -> Result<Vec<String>, String> {
+    let all = Vec::<String>::read(value)?;
+    let domain = |text: &String| mail::Domain::parse(text).map(|name| name.to_ascii());
+    let all: Option<_> = all.iter().map(domain).collect();
+    all.ok_or_else(|| "not domains".to_owned())
+}
+
 /// A password that can be sent: visible ASCII and spaces.
 pub fn secret(value: &Value) -> Result<Secret, String> {
     let text = text(value)?;

@@ -19,6 +19,7 @@ macro_rules! row {
 mod acme;
 mod scan;
 mod sending;
+mod strangers;
 mod timeouts;
 
 use super::{Setting, read, read::Read};
@@ -28,6 +29,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
     GENERAL
         .iter()
         .chain(sending::SETTINGS)
+        .chain(strangers::SETTINGS)
         .chain(timeouts::SETTINGS)
         .chain(scan::SETTINGS)
         .chain(acme::SETTINGS)

@@ -15,6 +15,10 @@ use mailauth::{
 use std::{fmt::Write as _, net::IpAddr, time::Duration};
 use tokio::time::timeout;
 
+/// Domains that vouch for a message and are looked at: who signs with a hundred is not known
+/// better.
+const DOMAINS_MAX: usize = 4;
+
 /// Who speaks to us.
 #[derive(Clone, Debug)]
 pub struct Sender<'a> {
@@ -151,6 +155,23 @@ impl Authenticity {
         let judged = self.dkim.iter().filter(|one| one.outcome == outcome);
         // What signs a part of the body alone vouches for nothing that follows.
         judged.filter(|one| !one.partial_body).map(|one| &*one.domain).collect()
+    }
+
+    /// Domains that vouch for the message, in A-labels, the author's first: its own (DMARC), those
+    /// that signed it (DKIM), and that of the reverse-path (SPF).
+    #[must_use]
+    pub fn vouched_domains(&self) -> Vec<String> {
+        let author = self.dmarc.iter().filter(|one| one.verdict == dmarc::Verdict::Pass);
+        let spf = self.mail_from().filter(|one| one.verdict == spf::Verdict::Pass);
+        let signers = self.domains(dkim::Outcome::Pass);
+        let all = author.map(|one| &*one.author).chain(signers).chain(spf.map(|one| &*one.domain));
+        let mut domains = Vec::new();
+        for domain in all.filter_map(mail::Domain::parse).map(|domain| domain.to_ascii()) {
+            if domains.len() < DOMAINS_MAX && !domains.contains(&domain) {
+                domains.push(domain);
+            }
+        }
+        domains
     }
 
     /// The client's name, if it leads back to its address.

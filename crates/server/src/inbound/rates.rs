@@ -69,6 +69,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Whether there are none for an address.
+    #[must_use]
+    pub fn exempts(&self, address: IpAddr) -> bool {
+        self.exempt.iter().any(|network| network.contains(address))
+    }
+
     /// How many, in how many milliseconds.
     const fn of(&self, act: Act) -> (u32, u64) {
         match act {
@@ -125,7 +131,7 @@ impl Rates {
 
     fn look(&self, address: IpAddr, act: Act, (now, count): (u64, bool)) -> bool {
         let (limit, period) = self.limits.of(act);
-        if limit == 0 || self.limits.exempt.iter().any(|network| network.contains(address)) {
+        if limit == 0 || self.limits.exempts(address) {
             return true;
         }
         let now = now.saturating_mul(1_000);
@@ -187,7 +193,7 @@ fn place(address: IpAddr) -> (IpAddr, u8) {
 }
 
 /// The network around it.
-fn around(address: IpAddr) -> (IpAddr, u8) {
+pub(super) fn around(address: IpAddr) -> (IpAddr, u8) {
     match address.to_canonical() {
         IpAddr::V4(v4) => (IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & 0xffff_ff00)), 24),
         IpAddr::V6(v6) => (cut_v6(v6, 48), 48),

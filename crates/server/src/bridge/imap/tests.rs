@@ -143,11 +143,13 @@ impl World {
         let queue = (settings, None, inbound);
         let outbound = crate::outbound::Outbound::open(&accounts, &host_name, queue, &signing);
         let outbound = outbound.await.unwrap();
+        let strangers = account::strangers::Strangers::open(&accounts).await.unwrap();
         let reports = account::reports::Reports::open(&accounts).await.unwrap();
         let reports =
             crate::reports::received::Desk::new(reports, Arc::clone(&accounts), Default::default());
         let context = Arc::new(Context {
             reports: Arc::new(reports),
+            strangers,
             rates: Arc::default(),
             acme: None,
             accounts,

@@ -50,10 +50,7 @@ pub(super) const SETTINGS: &[Setting] = &[
               here: mail that DMARC would refuse or put into Junk is taken if its chain is whole \
               and they say that DMARC passed when it came to them.",
         set: |config, value| {
-            let all = Vec::<String>::read(value)?;
-            let domain = |text: &String| mail::Domain::parse(text).map(|name| name.to_ascii());
-            let all: Option<_> = all.iter().map(domain).collect();
-            config.inbound.arc_trusted_sealers = all.ok_or("not domains")?;
+            config.inbound.arc_trusted_sealers = read::domains(value)?;
             Ok(())
         },
     },
