@@ -144,7 +144,8 @@ replies! {
     /// What is unwanted.
     UNWANTED = 550 "5.7.1" "The message is refused by policy";
     /// Greylisted: nothing is wrong with it.
-    GREYLISTED = 450 "4.7.1" "Greylisted: this sender is new here, please come again in some minutes";
+    GREYLISTED = 450 "4.7.1"
+        "Greylisted: this sender is new here, please come again in some minutes";
     /// A scanner that is required gave no answer.
     COME_AGAIN = 451 "4.7.1" "Come again in some minutes";
     /// Too many messages or recipients of one network in an hour (RFC 3463's registry: mail flood
