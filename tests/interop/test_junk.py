@@ -8,7 +8,7 @@ import pytest
 from conftest import served
 from dns_zone import Zone
 from imap_wire import Imap
-from test_queue import arrived, text
+from test_queue import arrived, text, until
 
 SECONDS_MAX = 60
 ZONE = """
@@ -142,3 +142,18 @@ def test_a_lesson_outlives_a_kill_and_is_learnt_once(server):
     send(server, [mail(NEWS, 1)], account)
     arrived(client(server, account, "INBOX"), 1).ok("MOVE 1 Archive")
     learnt(server, 3, 1, account)
+
+
+def test_mail_that_also_goes_on_elsewhere_is_judged_too(server):
+    """An alias with somebody elsewhere in it: the queue sees to all of it."""
+    account = server.new_account()
+    server.cli("alias", "set", f"team-{account.address}", account.address, "out@elsewhere.test")
+    inbox = taught(server, account)
+    with smtplib.SMTP("localhost", server.ports["smtp"], local_hostname="client.test") as smtp:
+        for message in (mail(OFFER, 20), mail(NEWS, 20)):
+            smtp.sendmail("s@good.test", [f"team-{account.address}"], message)
+    until(lambda: b"MESSAGES 5" in inbox.ok("STATUS Junk (MESSAGES)").of(b"STATUS")[0])
+    told = why(server, account, "--mailbox", "Junk", "--uid", "5")
+    assert "spf    pass" in told and "CLASSIFIER" in told, told
+    arrived(inbox, 1)
+    assert "It was taken" in why(server, account, "--message-id", "<meet20@good.test>")

@@ -174,7 +174,7 @@ def test_held_released_dropped(two):
 
 def test_who_waits_too_long_is_told():
     """Expired at once: nobody listens on the smart host's port."""
-    for server in served('[outbound]\nsmart_host = "127.0.0.1:9"\nretry_seconds_min = 1\nexpire_seconds = 3\nwarn_seconds = 1\n'):
+    for server in served('[outbound]\nsmart_host = "127.0.0.1:9"\nretry_seconds_min = 1\nexpire_seconds = 6\nwarn_seconds = 1\n'):
         ana = server.new_account()
         with smtplib.SMTP_SSL("localhost", server.ports["submissions"], context=server.tls) as smtp:
             smtp.login(ana.address, ana.password)

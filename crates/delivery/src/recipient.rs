@@ -163,21 +163,27 @@ impl Inbound {
         outcomes
     }
 
-    /// Stores a message in the INBOX of every account of a route unless this very transaction has
-    /// done so before; that is remembered for [`account::once::MARK_SECONDS`]. For the queue, which
-    /// may have to try again what it does not know to be done.
+    /// Stores a message in the INBOX, or Junk, of every account of a route unless this very
+    /// transaction has done so before; that is remembered for [`account::once::MARK_SECONDS`]. For the queue, which
+    /// may have to try again what it does not know to be done. `explained`: as
+    /// [`Submitted::explained`].
     pub async fn deliver_once(
         &self,
         message: Bytes,
         route: &Route,
-        transaction: &Transaction,
+        (transaction, explained): (&Transaction, Option<&Explained>),
     ) -> Result<(), Problem> {
         let message = NewMessage {
             tell_attachments: self.accounts.options().attachment_keywords,
             ..NewMessage::new(message)
         };
+        let tokens = match (&self.classifier, explained) {
+            (Some(classifier), Some(_)) => classifier.tokens(&route.accounts, &message.bytes).await,
+            _ => None,
+        };
+        let judged = Judged { explained, tokens: tokens.as_ref() };
         for id in &route.accounts {
-            self.store(*id, message.clone(), (Some(transaction), Judged::default())).await?;
+            self.store(*id, message.clone(), (Some(transaction), judged)).await?;
         }
         Ok(())
     }

@@ -2,10 +2,17 @@
 //!
 //! The first octet is the form's number: old ones stay readable.
 
-use crate::codec::{Reader, Writer};
+use crate::{
+    codec::{Reader, Writer},
+    explain::Explained,
+};
 use mail::{AccountId, Address, Domain};
 
 const FORM: u8 = 1;
+/// Of an envelope: its first form had no explanation.
+const ENVELOPE_FORM: u8 = 2;
+/// Octets of an explanation that are kept.
+const EXPLAINED_OCTETS_MAX: usize = 64 << 10;
 /// Octets of a host's reply that are kept.
 pub const REPLY_OCTETS_MAX: usize = 1_000;
 /// Recipients of one message, when read: far above what is taken in.
@@ -134,6 +141,8 @@ pub struct Envelope {
     pub octets: u64,
     /// Language of reports.
     pub language: Language,
+    /// What was found out about a stranger's mail, as [`Envelope::explain`] writes it.
+    pub explained: Vec<u8>,
     /// Whom it is for.
     pub recipients: Vec<Target>,
 }
@@ -241,8 +250,21 @@ impl Target {
 }
 
 impl Envelope {
+    /// Keeps what was found out, for the accounts here that get the message.
+    pub fn explain(&mut self, explained: &Explained) {
+        let octets = explained.write();
+        // One that long is not of this server's making.
+        self.explained = if octets.len() > EXPLAINED_OCTETS_MAX { Vec::new() } else { octets };
+    }
+
+    /// What was found out, if it was a stranger's mail.
+    #[must_use]
+    pub fn explained(&self) -> Option<Explained> {
+        Explained::read(&self.explained)
+    }
+
     pub(super) fn write(&self, to: &mut Writer) {
-        to.byte(FORM);
+        to.byte(ENVELOPE_FORM);
         write_option(to, self.from.as_ref(), write_address);
         write_option(to, self.account.as_ref(), |to, id| {
             to.number(id.0.into());
@@ -269,6 +291,7 @@ impl Envelope {
             Language::Spanish => 1,
             Language::German => 2,
         });
+        to.bytes(&self.explained);
         to.number(self.recipients.len() as u64);
         for recipient in &self.recipients {
             recipient.write(to);
@@ -276,9 +299,7 @@ impl Envelope {
     }
 
     pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
-        if from.byte()? != FORM {
-            return None;
-        }
+        let form = from.byte().filter(|form| (1..=ENVELOPE_FORM).contains(form))?;
         let sender = read_option(from, read_address)?;
         let account = read_option(from, |from| from.number32().map(AccountId))?;
         let envelope_id = read_option(from, |from| from.text().map(str::to_owned))?;
@@ -303,6 +324,7 @@ impl Envelope {
             2 => Language::German,
             _ => return None,
         };
+        let explained = if form == 1 { Vec::new() } else { from.bytes()?.to_vec() };
         let count = from.number().filter(|count| *count <= RECIPIENTS_MAX)?;
         let recipients = (0..count).map(|_| Target::read(from)).collect::<Option<_>>()?;
         Some(Self {
@@ -320,6 +342,7 @@ impl Envelope {
             expires_at,
             octets,
             language,
+            explained,
             recipients,
         })
     }
@@ -408,6 +431,7 @@ mod tests {
             warned: false,
             octets: 4_096,
             language: Language::German,
+            explained: vec![1, 2, 3],
             recipients: ["b@x.test", "jörg@例え.test"]
                 .into_iter()
                 .map(|address| Target {
@@ -432,6 +456,30 @@ mod tests {
                 assert_eq!(Envelope::read(&mut Reader(&bytes[..cut])), None);
             }
         }
+    }
+
+    #[test]
+    fn an_envelope_of_the_first_form_is_read() {
+        let one = Envelope { explained: Vec::new(), ..whole() };
+        let mut to = Writer::default();
+        one.write(&mut to);
+        let mut bytes = to.done().to_vec();
+        bytes[0] = 1;
+        let mut recipients = Writer::default();
+        recipients.number(one.recipients.len() as u64);
+        one.recipients.iter().for_each(|recipient| recipient.write(&mut recipients));
+        // What is new, the empty explanation, stands before the recipients.
+        bytes.remove(bytes.len() - recipients.done().len() - 1);
+        assert_eq!(Envelope::read(&mut Reader(&bytes)), Some(one));
+    }
+
+    #[test]
+    fn what_is_explained_is_kept_up_to_its_limit() {
+        let explained = Explained { id: "1.2".into(), ..Explained::default() };
+        let mut envelope = Envelope::default();
+        assert_eq!(envelope.explained(), None);
+        envelope.explain(&explained);
+        assert_eq!(envelope.explained(), Some(explained));
     }
 
     #[test]

@@ -356,7 +356,7 @@ impl Smtp {
             match place {
                 Place::Here(route) => routes.push(route.clone()),
                 // One commit for all recipients; those that are ours are served by the queue too.
-                Place::Elsewhere => return self.queue(message, (whole, reverse)).await,
+                Place::Elsewhere => return self.queue(message, (whole, reverse), explained).await,
             }
         }
         let junk = explained.as_ref().is_some_and(|why| why.junk);
@@ -365,7 +365,7 @@ impl Smtp {
             return vec![Err(Verdict::Unwanted); count];
         }
         if !junk && self.is_queued(message, reverse) {
-            return self.queue(message, (whole, reverse)).await;
+            return self.queue(message, (whole, reverse), explained).await;
         }
         let octets = whole.len();
         let sender = message.from.path.as_ref().map_or_else(String::new, ToString::to_string);
@@ -416,6 +416,7 @@ impl Smtp {
         &self,
         message: &Message,
         (whole, reverse): (Bytes, Reverse),
+        explained: Option<Explained>,
     ) -> Vec<Result<(), Verdict>> {
         let wish = |to: &RcptTo| to.notify.as_deref().map_or_else(Notify::default, Notify::parse);
         let target = |(to, _): &(RcptTo, Place)| Target {
@@ -424,7 +425,7 @@ impl Smtp {
             original: to.original.clone(),
         };
         let head = whole.get(..mail::header::header_octets(&whole)).unwrap_or_default();
-        let envelope = Envelope {
+        let mut envelope = Envelope {
             from: message.from.path.clone(),
             account: self.login.as_ref().map(|login| login.account.id()),
             envelope_id: message.from.envelope_id.clone(),
@@ -449,6 +450,9 @@ impl Smtp {
             recipients: message.recipients.iter().map(target).collect(),
             ..Envelope::default()
         };
+        if let Some(explained) = &explained {
+            envelope.explain(explained);
+        }
         let count = message.recipients.len();
         match self.context.outbound.accept(envelope, whole).await {
             Ok(_) => {

@@ -143,6 +143,7 @@ impl Outbound {
         let mut message = trace::return_path(queued.envelope.from.as_ref()).into_bytes();
         message.extend_from_slice(&content);
         let (message, mut came) = (Bytes::from(message), Vec::new());
+        let explained = queued.envelope.explained();
         for at in open {
             let Some(target) = queued.envelope.recipients.get(*at as usize) else { continue };
             let outcome = match self.inbound.route(&target.address, queued.envelope.octets).await {
@@ -153,8 +154,8 @@ impl Outbound {
                     // leaving was not written down, is known again.
                     let mark = format!("{} {at}", queued.id);
                     let transaction = Transaction::new(&sender, mark.as_bytes());
-                    let delivered =
-                        self.inbound.deliver_once(message.clone(), &route, &transaction).await;
+                    let known = (&transaction, explained.as_ref());
+                    let delivered = self.inbound.deliver_once(message.clone(), &route, known).await;
                     match delivered {
                         // After our own: what is tried again is known there.
                         Ok(()) if !route.forwards.is_empty() => {
