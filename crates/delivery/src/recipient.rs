@@ -164,8 +164,8 @@ impl Inbound {
     }
 
     /// Stores a message in the INBOX, or Junk, of every account of a route unless this very
-    /// transaction has done so before; that is remembered for [`account::once::MARK_SECONDS`]. For the queue, which
-    /// may have to try again what it does not know to be done. `explained`: as
+    /// transaction has done so before; that is remembered for [`account::once::MARK_SECONDS`]. For
+    /// the queue, which may have to try again what it does not know to be done. `explained`: as
     /// [`Submitted::explained`].
     pub async fn deliver_once(
         &self,
