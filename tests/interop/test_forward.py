@@ -69,3 +69,27 @@ def test_an_address_for_the_rest(two):
     two.sender.cli("alias", "remove", "*@example.test")
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         by_port_25(two.sender, "carla@far.test", "whoever@example.test")
+
+
+def test_a_kill_while_mail_goes_on_sends_nothing_twice(two):
+    two.sender.cli("alias", "set", "team@example.test", two.ana.address, "bob@other.test")
+    # Nobody takes what goes on before the end: nothing is undecided between the two.
+    two.receiver.stop()
+    count = 0
+    for _ in range(8):
+        for _ in range(3):
+            count += 1
+            by_port_25(two.sender, "carla@far.test", "team@example.test", message=letter(count))
+        two.sender.kill()
+        two.sender.start()
+    two.receiver.start()
+    until(lambda: not any(site["connections"] for site in two.queue()["sites"]))
+    two.sender.cli("queue", "retry")
+    ana, bob = two.inbox(two.sender, two.ana), two.inbox(two.receiver, two.bob)
+    for inbox in (ana, bob):
+        arrived(inbox, count)
+    until(lambda: not two.queue()["messages"])
+    for inbox in (ana, bob):
+        subjects = [re.search(rb"Subject: letter (\d+)\r", text(inbox, number))[1] for number in range(1, count + 1)]
+        assert sorted(map(int, subjects)) == list(range(1, count + 1))
+        assert inbox.ok("STATUS INBOX (MESSAGES)").of(b"STATUS")[0].endswith(b"(MESSAGES %d)" % count)

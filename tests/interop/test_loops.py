@@ -91,6 +91,8 @@ def test_aliases_that_lead_to_each_other_end_in_one_report(round_trip):
     assert b"Status: 5.4.6" in report and b"Final-Recipient: rfc822; ring@" in report, report
     until(lambda: not two.queue()["messages"])
     until(lambda: is_empty(two.receiver))
+    logs = two.sender.log.read_text() + two.receiver.log.read_text()
+    assert len(re.findall(r"goes on .*alias=ring@", logs, re.I)) == 2, logs
     assert ana.ok("STATUS INBOX (MESSAGES)").of(b"STATUS")[0].endswith(b"(MESSAGES 2)")
 
 

@@ -126,7 +126,8 @@ impl Queue {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One commit, made by `plan` from its own number.
+    /// One commit, made by `plan` from its own number, which is the first message's; those after it
+    /// have the next numbers.
     async fn commit(
         &self,
         plan: impl FnOnce(u64) -> Result<(Puts, Changed), Error>,
@@ -144,15 +145,17 @@ impl Queue {
             let mut head = self.head();
             let number = head.next + 1;
             let (puts, changed) = plan(number)?;
+            // Each message that it takes in has a number of its own.
+            let last = number + changed.blobs.len().saturating_sub(1) as u64;
             let commit = store::Commit {
                 account: QUEUE,
                 expected: head.next,
-                head: number,
+                head: last,
                 puts,
                 blobs: changed.blobs,
                 drops: changed.drops,
             };
-            head.next = number;
+            head.next = last;
             head.flying += 1;
             (Landing { queue: self, landed: false, future: self.shared.kv.commit(commit) }, number)
         };
@@ -347,39 +350,48 @@ impl Queue {
         self.commit(|_| Ok(Self::gone(queued))).await.map(|_| ())
     }
 
-    /// As [`Self::progress`], and puts a report of it into the queue, in one commit.
+    /// As [`Self::progress`], and puts what follows from it into the queue, in one commit: reports,
+    /// and what goes on to others. Gives their numbers.
     ///
     /// # Errors
-    /// Those of [`Self::put`] and [`Self::progress`].
-    pub async fn report(
+    /// The store's.
+    pub async fn follow(
         &self,
         queued: &Queued,
-        (envelope, content): (&Envelope, &[u8]),
-    ) -> Result<QueueId, Error> {
-        let chunks = body::chunks(content, self.shared.options.zstd_level);
-        let done = queued.progress.iter().all(|one| one.settled.is_some());
-        let plan = |number| {
-            let (blob, places) = body::seal(&self.seal, number, &chunks)?;
-            let (mut puts, mut changed) = if done {
-                Self::gone(queued)
-            } else {
-                let mut puts =
-                    vec![self.envelope_put(queued.id.0, &queued.envelope, &queued.places)?];
-                for (progress, at) in queued.progress.iter().zip(0..) {
-                    if *progress == Progress::default() {
-                        continue;
-                    }
-                    let plain = progress.write();
-                    let sealed = self.seal.seal(Kind::QueueProgress, queued.id.0, &plain)?;
-                    puts.push((keys::progress(queued.id.0, at).bytes(), Some(sealed.into())));
-                }
-                (puts, Changed::default())
-            };
-            puts.push(self.envelope_put(number, envelope, &places)?);
-            changed.blobs.push((number, blob.into()));
+        messages: &[(Envelope, Bytes)],
+    ) -> Result<Vec<QueueId>, Error> {
+        let level = self.shared.options.zstd_level;
+        let all: Vec<_> = messages
+            .iter()
+            .map(|(envelope, content)| (envelope, body::chunks(content, level)))
+            .collect();
+        let plan = |first: u64| {
+            let (mut puts, mut changed) = self.written(queued)?;
+            for (number, (envelope, chunks)) in (first..).zip(&all) {
+                let (blob, places) = body::seal(&self.seal, number, chunks)?;
+                puts.push(self.envelope_put(number, envelope, &places)?);
+                changed.blobs.push((number, blob.into()));
+            }
             Ok((puts, changed))
         };
-        self.commit(plan).await.map(QueueId)
+        let first = self.commit(plan).await?;
+        Ok((first..).take(messages.len()).map(QueueId).collect())
+    }
+
+    /// All that is known of a message, or that it is gone.
+    fn written(&self, queued: &Queued) -> Result<(Puts, Changed), Error> {
+        if queued.progress.iter().all(|one| one.settled.is_some()) {
+            return Ok(Self::gone(queued));
+        }
+        let number = queued.id.0;
+        let mut puts = vec![self.envelope_put(number, &queued.envelope, &queued.places)?];
+        for (progress, at) in queued.progress.iter().zip(0..) {
+            if *progress != Progress::default() {
+                let sealed = self.seal.seal(Kind::QueueProgress, number, &progress.write())?;
+                puts.push((keys::progress(number, at).bytes(), Some(sealed.into())));
+            }
+        }
+        Ok((puts, Changed::default()))
     }
 
     fn gone(queued: &Queued) -> (Puts, Changed) {

@@ -168,12 +168,44 @@ fn a_report_comes_when_the_message_goes() {
         let mut queued = queue.find(id).await.unwrap().unwrap();
         queued.progress[0] = settled(Settled::Failed);
         let bounce = Envelope { from: None, ..envelope(b"late", &["ana@example.test"]) };
-        let first = queue.report(&queued, (&bounce, b"late")).await.unwrap();
+        let late = bytes::Bytes::from_static(b"late");
+        let first = queue.follow(&queued, &[(bounce.clone(), late.clone())]).await.unwrap()[0];
         assert_eq!(queue.find(id).await.unwrap(), Some(queued.clone()));
         queued.progress[1] = settled(Settled::Failed);
-        let second = queue.report(&queued, (&bounce, b"late")).await.unwrap();
+        let second = queue.follow(&queued, &[(bounce.clone(), late.clone())]).await.unwrap()[0];
         let ids: Vec<QueueId> = all(&queue).await.iter().map(|queued| queued.id).collect();
         assert_eq!(ids, [first, second]);
+    });
+}
+
+#[test]
+fn what_goes_on_and_that_it_does_are_one_commit() {
+    let bench = Bench::new();
+    run(async {
+        let queue = Queue::open(&bench.accounts).await.unwrap();
+        let id = queue.put(&envelope(b"a", &["b@other.test", "c@x.test"]), b"a").await.unwrap();
+        let mut queued = queue.find(id).await.unwrap().unwrap();
+        let before = queued.clone();
+        queued.progress[0] = settled(Settled::Delivered);
+        let one = |text: &'static [u8]| {
+            (envelope(text, &["d@elsewhere.test"]), bytes::Bytes::from_static(text))
+        };
+        let follow = [one(b"first"), one(b"second"), one(b"third")];
+        let commits = bench.store.commits.load(Ordering::Relaxed);
+        bench.store.fails.store(commits + 1, Ordering::Relaxed);
+        assert!(queue.follow(&queued, &follow).await.is_err());
+        assert_eq!(all(&queue).await, [before]);
+        let ids = queue.follow(&queued, &follow).await.unwrap();
+        assert_eq!(bench.store.commits.load(Ordering::Relaxed), commits + 2);
+        let found = all(&queue).await;
+        assert_eq!(found.iter().map(|one| one.id).collect::<Vec<_>>()[1..], ids);
+        assert_eq!(found[0], queued);
+        for (queued, (_, content)) in found[1..].iter().zip(&follow) {
+            assert_eq!(queue.content(queued, 0, u64::MAX).await.unwrap(), content);
+        }
+        // The next message has a number of its own.
+        let next = queue.put(&envelope(b"a", &["b@other.test"]), b"a").await.unwrap();
+        assert!(ids.iter().all(|one| *one < next));
     });
 }
 

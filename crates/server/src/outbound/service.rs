@@ -6,6 +6,7 @@
 //! may then arrive twice, never be lost.
 
 mod attempt;
+mod onward;
 mod open;
 mod pause;
 mod policy;
@@ -22,13 +23,12 @@ use super::{
 use crate::{clock::SystemClock, dns::Dns, signing::Signing};
 use account::{
     Accounts, Clock as _, Error, Recipient,
-    queue::{Envelope, Notify as WhenToTell, Queue, QueueId, Queued, Settled, Target},
+    queue::{Envelope, Queue, QueueId, Queued, Settled},
 };
 use bytes::Bytes;
 use delivery::{
-    Inbound, hops,
+    Inbound,
     queue::{Backoff, Item, Limits, Scheduler, Site},
-    recipient::today,
 };
 use mail::Address;
 use policy::Policies;
@@ -193,44 +193,6 @@ impl Outbound {
         &self.inbound
     }
 
-    /// Sends a message on from an address of ours to others, in our name (SRS), with a seal of what
-    /// was found of it (ARC); what has no sender stays without.
-    pub(super) async fn forward(
-        &self,
-        queued: &Queued,
-        (from, to): (&Address, &[Address]),
-        content: Bytes,
-    ) -> Result<(), Error> {
-        let sender = queued.envelope.from.as_ref().map(|sender| {
-            let rewritten = self.inbound.srs().forward(sender, from.domain(), today());
-            rewritten.unwrap_or_else(|| sender.clone())
-        });
-        // Who is told nothing, since the sender is forged or wishes it, is told nothing of this.
-        let own = queued.envelope.recipients.iter().find(|one| one.address == *from);
-        let quiet = own.is_some_and(|own| !own.notify.failure() && !own.notify.delay());
-        let notify = if quiet { WhenToTell::parse("NEVER") } else { WhenToTell::default() };
-        let target =
-            |address: &Address| Target { address: address.clone(), notify, original: None };
-        let envelope = Envelope {
-            from: sender,
-            recipients: to.iter().map(target).collect(),
-            account: None,
-            envelope_id: None,
-            held: false,
-            warned: false,
-            not_before: 0,
-            ..queued.envelope.clone()
-        };
-        let seal = self.signing.seal(from.domain(), &self.host_name, &content).await;
-        let seal = seal.unwrap_or_default();
-        // Whoever sends it back here sends it on no more.
-        let top = hops::delivered_to(from);
-        let content = [top.as_bytes(), seal.as_bytes(), &content].concat().into();
-        let id = self.accept(envelope, content).await?;
-        tracing::info!(queue = %queued.id, alias = %from, forwarded = %id, "sent on");
-        Ok(())
-    }
-
     /// Whether there is a way out to a domain.
     #[must_use]
     pub fn reaches(&self, domain: &str) -> bool {
@@ -243,17 +205,21 @@ impl Outbound {
     /// # Errors
     /// The store's; [`account::Refused::MessageTooBig`].
     pub async fn accept(&self, mut envelope: Envelope, content: Bytes) -> Result<QueueId, Error> {
-        let now = Self::now();
-        envelope.received_at = now;
-        let begins = envelope.not_before.max(now);
-        envelope.expires_at = begins + i64::from(self.settings.expire_seconds);
-        envelope.octets = content.len() as u64;
+        envelope = self.begun(envelope, content.len());
         let id = self.queue.put(&envelope, &content).await?;
         let recipients = envelope.recipients.len();
         let message_id = message_id(&content);
         tracing::info!(queue = %id, message_id, octets = content.len(), recipients, "queued");
         self.enter(Queued::new(id, envelope, Vec::new()), Some(content)).await;
         Ok(id)
+    }
+
+    /// An envelope whose times begin now.
+    fn begun(&self, envelope: Envelope, octets: usize) -> Envelope {
+        let now = Self::now();
+        let begins = envelope.not_before.max(now);
+        let expires_at = begins + i64::from(self.settings.expire_seconds);
+        Envelope { received_at: now, expires_at, octets: octets as u64, ..envelope }
     }
 
     /// Seconds that a message is held at most for its sender; 0: none is.

@@ -3,17 +3,14 @@
 use super::{
     super::{connection::Content, route::LOCAL},
     Outbound,
+    onward::Tried,
     open::{For, NoWay, Open},
 };
-use account::{
-    once::Transaction,
-    queue::{self, Queue, Queued, Reply, Return, Settled},
-};
+use account::queue::{self, Queue, Queued, Reply, Return, Settled};
 use bytes::Bytes;
 use delivery::{
     Problem,
     queue::{Ended, Item},
-    trace,
 };
 use smtp::{
     MailFrom, RcptTo,
@@ -114,66 +111,22 @@ impl Outbound {
         if open.is_empty() {
             return Ended::Done;
         }
-        let came = if site == LOCAL {
-            (self.deliver_here(&queued, &open).await, false)
-        } else {
-            match self.relay(site, &queued, (&open, connection)).await {
-                Ok(came) => came,
-                Err(NoWay::Later(why)) => return Ended::Unreachable(why),
-                Err(NoWay::Never(reply)) => (never(&open, &reply), false),
-                Err(NoWay::Wait(wait)) => {
-                    self.waits(For { site, pool: self.pool(&queued) }, &wait);
-                    return Ended::Wait(wait.until);
-                }
-            }
-        };
-        self.settle(queued, (item, came.0), came.1).await
-    }
-
-    /// Into mailboxes of ours.
-    async fn deliver_here(&self, queued: &Queued, open: &[u32]) -> Vec<Came> {
-        let sender = queued.envelope.from.as_ref().map_or_else(String::new, ToString::to_string);
-        let content = match self.whole(queued).await {
-            Ok(content) => content,
-            Err(error) => {
-                let reply = Reply::new("", 0, (4, 3, 0), &error.to_string());
-                return later(open, &reply);
-            }
-        };
-        let mut message = trace::return_path(queued.envelope.from.as_ref()).into_bytes();
-        message.extend_from_slice(&content);
-        let (message, mut came) = (Bytes::from(message), Vec::new());
-        let explained = queued.envelope.explained();
-        for at in open {
-            let Some(target) = queued.envelope.recipients.get(*at as usize) else { continue };
-            let outcome = match self.inbound.route(&target.address, queued.envelope.octets).await {
-                // Who else has the address got it when it came first.
-                Ok(route) if route.goes_round(&content, &target.address) => Err(Problem::Loop),
-                Ok(route) => {
-                    // The queue's number: a message that was delivered before a kill, and whose
-                    // leaving was not written down, is known again.
-                    let mark = format!("{} {at}", queued.id);
-                    let transaction = Transaction::new(&sender, mark.as_bytes());
-                    let known = (&transaction, explained.as_ref());
-                    let delivered = self.inbound.deliver_once(message.clone(), &route, known).await;
-                    match delivered {
-                        // After our own: what is tried again is known there.
-                        Ok(()) if !route.forwards.is_empty() => {
-                            let way = (&target.address, &*route.forwards);
-                            let sent = self.forward(queued, way, content.clone()).await;
-                            sent.map_err(Problem::from)
-                        }
-                        delivered => delivered,
-                    }
-                }
-                Err(problem) => Err(problem),
-            };
-            came.push(local(*at, outcome));
+        if site == LOCAL {
+            return self.deliver_all(queued, (item, &open)).await;
         }
-        came
+        let (came, dsn_passed) = match self.relay(site, &queued, (&open, connection)).await {
+            Ok(came) => came,
+            Err(NoWay::Later(why)) => return Ended::Unreachable(why),
+            Err(NoWay::Never(reply)) => (never(&open, &reply), false),
+            Err(NoWay::Wait(wait)) => {
+                self.waits(For { site, pool: self.pool(&queued) }, &wait);
+                return Ended::Wait(wait.until);
+            }
+        };
+        self.settle(queued, (item, Tried { came, dsn_passed, onward: Vec::new() })).await
     }
 
-    async fn whole(&self, queued: &Queued) -> Result<Bytes, account::Error> {
+    pub(super) async fn whole(&self, queued: &Queued) -> Result<Bytes, account::Error> {
         let fresh = self.state().fresh.get(&queued.id.0).cloned();
         match fresh {
             Some(content) => Ok(content),
@@ -274,7 +227,7 @@ fn never(open: &[u32], reply: &Reply) -> Vec<Came> {
     later(open, reply).into_iter().map(failed).collect()
 }
 
-fn later(open: &[u32], reply: &Reply) -> Vec<Came> {
+pub(super) fn later(open: &[u32], reply: &Reply) -> Vec<Came> {
     let one = |at: &u32| Came {
         at: *at,
         settled: None,
@@ -285,7 +238,7 @@ fn later(open: &[u32], reply: &Reply) -> Vec<Came> {
     open.iter().map(one).collect()
 }
 
-fn local(at: u32, outcome: Result<(), Problem>) -> Came {
+pub(super) fn local(at: u32, outcome: Result<(), Problem>) -> Came {
     let (settled, status, text) = match outcome {
         Ok(()) => (Some(Settled::Delivered), (2, 0, 0), "Delivered".to_owned()),
         Err(Problem::NoSuchUser | Problem::Elsewhere) => {

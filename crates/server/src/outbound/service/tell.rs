@@ -1,7 +1,8 @@
 //! What follows from a try: progress, reports to the sender, the end.
 
-use super::{Outbound, attempt::Came, pause::PAUSED_LOOK_SECONDS};
+use super::{Outbound, attempt::Came, onward::Tried, pause::PAUSED_LOOK_SECONDS};
 use account::queue::{Envelope, Notify, QueueId, Queued, Reply, Settled, Target};
+use bytes::Bytes;
 use delivery::{
     queue::{Ended, Item},
     report::{Action, Report},
@@ -11,12 +12,8 @@ use std::pin::Pin;
 
 impl Outbound {
     /// Writes down what became of recipients, and tells the sender what is to be told.
-    pub(super) async fn settle(
-        &self,
-        mut queued: Queued,
-        (item, came): (&Item, Vec<Came>),
-        dsn_passed: bool,
-    ) -> Ended {
+    pub(super) async fn settle(&self, mut queued: Queued, (item, tried): (&Item, Tried)) -> Ended {
+        let Tried { came, dsn_passed, onward } = tried;
         let now = Self::now();
         let (mut later, mut changed, mut told) = (Vec::new(), Vec::new(), Vec::new());
         let mut untried = true;
@@ -43,7 +40,7 @@ impl Outbound {
                 told.push((place, action));
             }
         }
-        if let Err(error) = self.write(&queued, &changed, &told).await {
+        if let Err(error) = self.write(&queued, (&changed, &told), onward).await {
             // What was done is not known to the next try: it may come twice.
             tracing::error!(queue = %queued.id, %error, "progress cannot be written");
             return Ended::Later(item.recipients.clone());
@@ -65,55 +62,66 @@ impl Outbound {
     async fn write(
         &self,
         queued: &Queued,
-        changed: &[usize],
-        told: &[(usize, Action)],
+        (changed, told): (&[usize], &[(usize, Action)]),
+        mut messages: Vec<(Envelope, Bytes)>,
     ) -> Result<(), account::Error> {
-        if told.is_empty() || queued.envelope.from.is_none() {
-            return self.queue.progress(queued, changed).await;
+        if !told.is_empty() {
+            messages.extend(self.report(queued, told).await?);
         }
-        self.report(queued, told).await
+        match messages.is_empty() {
+            true => self.queue.progress(queued, changed).await,
+            false => self.follow(queued, messages).await,
+        }
     }
 
-    /// A report to the sender, in the commit that writes down what it is about.
-    fn report<'a>(
+    /// What follows from a message goes into the queue, in the commit that writes down why. Boxed,
+    /// since what enters the queue may be tried at once.
+    fn follow<'a>(
         &'a self,
         queued: &'a Queued,
-        told: &'a [(usize, Action)],
+        messages: Vec<(Envelope, Bytes)>,
     ) -> Pin<Box<dyn Future<Output = Result<(), account::Error>> + Send + 'a>> {
         Box::pin(async move {
-            let Some(sender) = &queued.envelope.from else { return Ok(()) };
-            let content = self.queue.content(queued, 0, queued.envelope.octets).await?;
-            let report = Report {
-                queued,
-                recipients: told,
-                content: &content,
-                host_name: &self.host_name,
-                now: Self::now(),
-            };
-            let (message, needs, utf8) = report.message(sender);
-            let now = Self::now();
-            let envelope = Envelope {
-                from: None,
-                content: needs,
-                utf8,
-                received_at: now,
-                expires_at: now + i64::from(self.settings.expire_seconds),
-                octets: message.len() as u64,
-                language: queued.envelope.language,
-                recipients: vec![Target {
-                    address: sender.clone(),
-                    notify: Notify::parse("NEVER"),
-                    original: None,
-                }],
-                ..Envelope::default()
-            };
-            let id = self.queue.report(queued, (&envelope, &message)).await?;
-            tracing::info!(queue = %id, about = %queued.id, "report");
-            if let Some(report) = self.queue.find(id).await? {
-                self.enter(report, None).await;
+            let ids = self.queue.follow(queued, &messages).await?;
+            for (id, (envelope, content)) in ids.into_iter().zip(messages) {
+                let recipients = envelope.recipients.len();
+                tracing::info!(queue = %id, from = %queued.id, recipients, "follows");
+                self.enter(Queued::new(id, envelope, Vec::new()), Some(content)).await;
             }
             Ok(())
         })
+    }
+
+    /// A report to the sender; there is none to who has no address.
+    async fn report(
+        &self,
+        queued: &Queued,
+        told: &[(usize, Action)],
+    ) -> Result<Option<(Envelope, Bytes)>, account::Error> {
+        let Some(sender) = &queued.envelope.from else { return Ok(None) };
+        let content = self.queue.content(queued, 0, queued.envelope.octets).await?;
+        let report = Report {
+            queued,
+            recipients: told,
+            content: &content,
+            host_name: &self.host_name,
+            now: Self::now(),
+        };
+        let (message, needs, utf8) = report.message(sender);
+        let envelope = Envelope {
+            from: None,
+            content: needs,
+            utf8,
+            language: queued.envelope.language,
+            recipients: vec![Target {
+                address: sender.clone(),
+                notify: Notify::parse("NEVER"),
+                original: None,
+            }],
+            ..Envelope::default()
+        };
+        tracing::info!(about = %queued.id, "report");
+        Ok(Some((self.begun(envelope, message.len()), message.into())))
     }
 
     /// A message is late, or too late.
@@ -159,14 +167,11 @@ impl Outbound {
         } else {
             self.state().deadlines.insert((queued.envelope.expires_at, id.0));
         }
-        if told.is_empty() || queued.envelope.from.is_none() {
-            if expired {
-                self.queue.remove(&queued).await?;
-            } else {
-                self.queue.amend(&queued).await?;
-            }
-        } else {
-            self.report(&queued, &told).await?;
+        let report = if told.is_empty() { None } else { self.report(&queued, &told).await? };
+        match report {
+            Some(report) => self.follow(&queued, vec![report]).await?,
+            None if expired => self.queue.remove(&queued).await?,
+            None => self.queue.amend(&queued).await?,
         }
         if expired {
             self.forget(id);
