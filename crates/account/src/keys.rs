@@ -37,6 +37,8 @@ pub(crate) mod tag {
     pub const BOOK: u8 = b'd';
     pub const LESSON: u8 = b'e';
     pub const SENT: u8 = b'h';
+    pub const TALLY: u8 = b'i';
+    pub const TALLY_ROW: u8 = b'j';
     pub const EXPLAINED: u8 = b'k';
     pub const WARMTH: u8 = b'w';
     pub const SENDING: u8 = b'x';
@@ -170,6 +172,33 @@ pub(crate) fn sent(account: u32) -> Key {
 /// Queue: how many messages an address gave to a provider, by a hash of both.
 pub(crate) fn warmth(hash: u64) -> Key {
     Key::new(tag::WARMTH, &[&hash.to_be_bytes()])
+}
+/// Queue: what was counted of a domain on a day, by the kind of report and a hash of the domain.
+pub(crate) fn tally((kind, day): (u8, u32), hash: u64) -> Bytes {
+    tallied(tag::TALLY, (kind, day), hash)
+}
+/// Queue: a row of it, by its own hash.
+pub(crate) fn tally_row((kind, day): (u8, u32), hash: u64, row: u64) -> Bytes {
+    [&tallied(tag::TALLY_ROW, (kind, day), hash)[..], &row.to_be_bytes()].concat().into()
+}
+/// Queue: all rows of it: from, to.
+pub(crate) fn tally_rows((kind, day): (u8, u32), hash: u64) -> (Bytes, Bytes) {
+    let from = tallied(tag::TALLY_ROW, (kind, day), hash);
+    // No row's key is as long, with all bits set.
+    (from.clone(), [&from[..], &[u8::MAX; 9]].concat().into())
+}
+/// The day that a whole key of a tally names, with its kind and hash.
+pub(crate) fn tally_of(key: &[u8]) -> Option<(u8, u32, u64)> {
+    let (kind, rest) = key.get(1..)?.split_first()?;
+    let (day, hash) = rest.split_first_chunk()?;
+    Some((*kind, u32::from_be_bytes(*day), u64::from_be_bytes(hash.try_into().ok()?)))
+}
+/// The hash that a whole key of a tally's row ends with.
+pub(crate) fn tally_row_of(key: &[u8]) -> Option<u64> {
+    key.get(14..)?.try_into().ok().map(u64::from_be_bytes)
+}
+fn tallied(tag: u8, (kind, day): (u8, u32), hash: u64) -> Bytes {
+    [&[tag, kind][..], &day.to_be_bytes(), &hash.to_be_bytes()].concat().into()
 }
 /// Queue: how far a recipient of a message is.
 pub(crate) fn progress(number: u64, recipient: u32) -> Key {
@@ -377,6 +406,11 @@ mod tests {
         assert_eq!(trash_of(&rest(trash(3, 9))), Some((3, 9)));
         assert_eq!(number(&rest(keyword(7))), Some(7));
         assert_eq!(token_of(&token(7, &[9; 32])), Some([9; 32]));
+        let whole = tally_row((2, 9), u64::MAX, u64::MAX);
+        let (from, to) = tally_rows((2, 9), u64::MAX);
+        assert!(from < whole && whole < to && to < tally_row((2, 10), 0, 0));
+        assert_eq!(tally_row_of(&whole), Some(u64::MAX));
+        assert_eq!(tally_of(&tally((2, 9), 7)), Some((2, 9, 7)));
         let (from, to) = tokens(u32::MAX);
         let last = token(u32::MAX, &[255; 32]);
         assert!(from < last && last < to && tokens(7).1 == tokens(8).0);

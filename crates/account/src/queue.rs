@@ -8,6 +8,7 @@
 mod envelope;
 mod peer;
 mod sent;
+mod tallies;
 mod warmth;
 
 use crate::{
@@ -28,6 +29,7 @@ pub use peer::{Peer, StsPolicy};
 pub use sent::Sent;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+pub use tallies::{Addition, Tally, TallyId, TallyKind, TallyLimits, TallyRow};
 pub use warmth::Room;
 
 /// The queue's own account: the directory numbers accounts from 1 on and never comes here.
@@ -82,6 +84,7 @@ pub struct Queue {
     head: Mutex<Head>,
     sents: Mutex<HashMap<u32, Sent>>,
     warmth: Mutex<warmth::Warmth>,
+    tallied: tallies::Tallied,
 }
 
 type Puts = Vec<(Bytes, Option<Bytes>)>;
@@ -110,8 +113,8 @@ impl Queue {
             }
         };
         let head = Mutex::new(Head { next: head, ..Head::default() });
-        let (sents, warmth) = (Mutex::default(), Mutex::default());
-        let queue = Arc::new(Self { shared, seal, head, sents, warmth });
+        let (sents, warmth, tallied) = (Mutex::default(), Mutex::default(), Default::default());
+        let queue = Arc::new(Self { shared, seal, head, sents, warmth, tallied });
         if let Some(put) = made {
             queue.commit(|_| Ok((vec![put], Changed::default()))).await?;
         }

@@ -51,6 +51,10 @@ pub(crate) enum Kind {
     Sent = 23,
     /// Of the queue: how many messages an address gave to a provider.
     Warmth = 24,
+    /// Of the queue: what was counted of a domain on a day.
+    Tally = 30,
+    /// Of the queue: a row of it.
+    TallyRow = 31,
     /// Of the books of junk: a book.
     Book = 25,
     /// Of the books of junk: what a person said of a message.
