@@ -13,6 +13,7 @@ mod reverse;
 use crate::{
     clock::SystemClock,
     dns::Dns,
+    reports::sent::dmarc::{Counted, counted},
     scan::{self, Action, Reason, Verdict, clamd::Clamd, dnslist, rspamd::Rspamd},
 };
 use account::{
@@ -91,6 +92,8 @@ pub struct Found {
     pub fields: String,
     /// What is known of the reverse-path.
     pub reverse: Reverse,
+    /// What is counted of it for a DMARC report.
+    pub counted: Option<Counted>,
 }
 
 impl Found {
@@ -173,6 +176,8 @@ impl Inspection {
             }
         }
         let mut verdicts = vec![self.of_dmarc(&authenticity)];
+        let done = verdicts.first().map_or(Action::Accept, |one| one.action);
+        let counted = counted((sender.address, content), &authenticity, done);
         let unauthenticated = verdicts.iter().any(|one| one.action == Action::Reject);
         if !unauthenticated && let Some(waits) = self.waits(sender, &authenticity).await {
             // Nobody else has to look at it before it comes again.
@@ -211,7 +216,7 @@ impl Inspection {
             let (authserv_id, entries) = (self.host_name.clone(), checks.clone());
             fields = results::Results { authserv_id, entries }.field();
         }
-        Found { checks, reverse, ..Self::together(verdicts, unauthenticated, fields) }
+        Found { checks, reverse, counted, ..Self::together(verdicts, unauthenticated, fields) }
     }
 
     /// That a sender is asked to come again, if it is.
@@ -262,8 +267,8 @@ impl Inspection {
             let why = told(&reasons);
             let _ = write!(fields, "X-Palomar-Junk: {why}\r\n");
         }
-        let (checks, reverse) = (Vec::new(), Reverse::Unchecked);
-        Found { action, reasons, unauthenticated, checks, fields, reverse }
+        let (checks, reverse, counted) = (Vec::new(), Reverse::Unchecked, None);
+        Found { action, reasons, unauthenticated, checks, fields, reverse, counted }
     }
 
     /// Tells rspamd what a person says of a message, if it learns. What fails is in the log.

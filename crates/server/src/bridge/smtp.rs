@@ -563,6 +563,14 @@ impl Smtp {
                 from = sender.from.as_ref().map(ToString::to_string), "inspected"
             );
         }
+        // Who is asked to come again is counted then.
+        if let Some(counted) = &found.counted
+            && !matches!(found.action, Action::Greylist | Action::SoftReject)
+        {
+            let (about, row) = (counted.about.clone(), counted.row.clone());
+            let report = (TallyKind::Dmarc, &*counted.domain);
+            self.context.outbound.tallies().count(report, about, row);
+        }
         match found.action {
             Action::Accept | Action::Junk => Ok(found),
             Action::Greylist => Err(Verdict::Greylisted),

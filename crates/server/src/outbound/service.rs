@@ -20,7 +20,12 @@ use super::{
     source::Sources,
     warmup::Warmup,
 };
-use crate::{clock::SystemClock, dns::Dns, signing::Signing};
+use crate::{
+    clock::SystemClock,
+    dns::Dns,
+    reports::sent::{self, Tallies},
+    signing::Signing,
+};
 use account::{
     Accounts, Clock as _, Error, Recipient,
     queue::{Envelope, Queue, QueueId, Queued, Settled},
@@ -85,6 +90,8 @@ pub struct Settings {
     pub host_connections_max: u32,
     /// Messages to one host in a minute; 0 for any number.
     pub host_messages_per_minute_max: u32,
+    /// Reports to other domains.
+    pub reports: sent::Settings,
 }
 
 /// The queue.
@@ -99,6 +106,7 @@ pub struct Outbound {
     dns: Option<Arc<Dns>>,
     policies: Policies,
     signing: Arc<Signing>,
+    tallies: Tallies,
     state: Mutex<State>,
     notify: Notify,
 }
@@ -149,6 +157,7 @@ impl Outbound {
             waits: warm::Waits::default(),
         };
         Ok(Arc::new(Self {
+            tallies: Tallies::new(&queue, settings.reports.clone()),
             queue,
             accounts: Arc::clone(accounts),
             inbound,
@@ -165,6 +174,12 @@ impl Outbound {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is counted for reports.
+    #[must_use]
+    pub const fn tallies(&self) -> &Tallies {
+        &self.tallies
     }
 
     pub(super) const fn queue(&self) -> &Arc<Queue> {
