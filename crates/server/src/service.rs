@@ -21,7 +21,7 @@ use crate::{
     notify::notify,
     outbound::{self, Outbound},
     protocol::Protocol,
-    reports::received::Desk,
+    reports::{self, received::Desk},
     sessions::Sessions,
     signing::Signing,
     stack::Stack,
@@ -277,6 +277,7 @@ impl Service {
         outbound::service::start(&self.context.outbound, shutdown.clone());
         tokio::spawn(Arc::clone(&self.context.signing).run(shutdown.clone()));
         tokio::spawn(Arc::clone(&self.context.reports).run(shutdown.clone()));
+        reports::sent::start(&self.context, (self.open.clone(), shutdown));
         let context = Arc::clone(&self.context);
         tokio::spawn(trainer::run(context, self.config.junk, shutdown.clone()));
         let accounts = Arc::clone(&self.context.accounts);

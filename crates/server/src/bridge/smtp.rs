@@ -14,7 +14,7 @@ use crate::{
 };
 use account::{
     explain::Explained,
-    queue::{Content, Envelope, Notify, Return, Target},
+    queue::{Content, Envelope, Notify, Return, TallyKind, Target},
 };
 use bytes::{Bytes, BytesMut};
 use delivery::{Inbound, Origin, Problem, Received, Route, Submitted, author, trace};

@@ -17,6 +17,7 @@ macro_rules! row {
 }
 
 mod acme;
+mod reports;
 mod scan;
 mod sending;
 mod strangers;
@@ -33,6 +34,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         .chain(timeouts::SETTINGS)
         .chain(scan::SETTINGS)
         .chain(acme::SETTINGS)
+        .chain(reports::SETTINGS)
 }
 
 const GENERAL: &[Setting] = &[

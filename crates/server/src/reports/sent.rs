@@ -4,8 +4,11 @@
 pub mod dmarc;
 pub mod tallies;
 
+use crate::context::Context;
 use mail::Address;
+use std::sync::Arc;
 pub use tallies::Tallies;
+use tokio::sync::{mpsc, watch};
 
 /// Settings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -28,4 +31,13 @@ pub struct Settings {
     pub rows_max: u32,
     /// Rows of all reports that wait.
     pub all_rows_max: u32,
+}
+
+/// Starts the work in the background; `open` is held until all is written.
+pub fn start(context: &Arc<Context>, (open, shutdown): (mpsc::Sender<()>, &watch::Receiver<bool>)) {
+    let (context, shutdown) = (Arc::clone(context), shutdown.clone());
+    tokio::spawn(async move {
+        context.outbound.tallies().run(shutdown).await;
+        drop(open);
+    });
 }

@@ -152,7 +152,8 @@ pub fn read_row(stored: &[u8]) -> Option<Row> {
         serde_json::from_slice(stored).ok()?;
     let [dkim_aligned, spf_aligned] = aligned;
     let dkim = dkim.into_iter();
-    let dkim = dkim.map(|(domain, selector, result)| Dkim { domain, selector, result, human: None });
+    let dkim =
+        dkim.map(|(domain, selector, result)| Dkim { domain, selector, result, human: None });
     let scope = Some(Identity::MailFrom);
     let spf = spf.into_iter().map(|(domain, result)| Spf { domain, scope, result, human: None });
     Some(Row {

@@ -1,0 +1,89 @@
+//! Settings of reports to other domains.
+
+use crate::config::{Setting, read::Read};
+
+/// In the order of the documentation.
+pub const SETTINGS: &[Setting] = &[
+    row!(
+        "reports.dmarc",
+        "true or false",
+        "true",
+        "Whether domains that ask for it (`rua`) get a DMARC report each day of mail in their name.",
+        outbound.reports.dmarc
+    ),
+    row!(
+        "reports.tls",
+        "true or false",
+        "true",
+        "Whether domains that ask for it (`_smtp._tls`) get a TLS report each day of what their \
+         hosts said to TLS.",
+        outbound.reports.tls
+    ),
+    Setting {
+        name: "reports.from",
+        unit: "address",
+        default: "",
+        doc: "Who sends reports, also in the envelope: bounces go there. Without it they come from \
+              `noreply-dmarc` or `noreply-tls-report` at the domain of ours that `host_name` is \
+              in (else our first one), with an empty reverse-path: nobody gets bounces.",
+        set: |config, value| {
+            let address = mail::Address::parse(&String::read(value)?).ok_or("not an address")?;
+            config.outbound.reports.from = Some(address);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "reports.organization",
+        unit: "name",
+        default: "",
+        doc: "Who reports, for people; the domain of the sender without it.",
+        set: |config, value| {
+            let name = String::read(value)?;
+            let plain = name.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+            if !plain || name.is_empty() || name.len() > 200 {
+                return Err("1 to 200 printable ASCII characters".to_owned());
+            }
+            config.outbound.reports.organization = Some(name);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "reports.send_hour",
+        unit: "hour, UTC",
+        default: "1",
+        doc: "From then on (0 to 23) reports of the day before are sent.",
+        set: |config, value| {
+            config.outbound.reports.send_hour =
+                Some(u32::read(value)?).filter(|hour| *hour < 24).ok_or("an hour from 0 to 23")?;
+            Ok(())
+        },
+    },
+    row!(
+        "reports.spread_minutes",
+        "minutes",
+        "240",
+        "Over which reports are spread from that hour on, each domain's at a time of its own.",
+        outbound.reports.spread_minutes
+    ),
+    row!(
+        "reports.keep_days",
+        "days",
+        "3",
+        "That a report is tried when DNS does not answer, or nobody takes it; then it is dropped.",
+        outbound.reports.keep_days
+    ),
+    row!(
+        "reports.rows_max",
+        "rows",
+        "5000",
+        "Of one report; what has no row of its own is only counted.",
+        outbound.reports.rows_max
+    ),
+    row!(
+        "reports.all_rows_max",
+        "rows",
+        "100000",
+        "Of all reports that wait, some hundred octets of disk each; beyond, no domain is added.",
+        outbound.reports.all_rows_max
+    ),
+];
