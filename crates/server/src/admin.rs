@@ -12,6 +12,7 @@ pub mod import;
 mod index;
 mod junk;
 mod mailboxes;
+mod outgoing;
 mod perform;
 mod queue;
 mod reports;
@@ -20,6 +21,7 @@ pub mod socket;
 mod token;
 
 pub use junk::{CheckRow, Explanation, JunkReport, ReasonRow, Sorted, WhyReport, WordRow};
+pub use outgoing::{PendingReport, SentReport};
 pub use perform::Admin;
 pub use reports::{DomainReports, FailureRow, MailReports, ReporterRow, SourceRow, TlsReports};
 
@@ -199,6 +201,12 @@ pub enum Request {
         /// Also what nobody is proven to have sent.
         unproven: bool,
     },
+    /// Reports to other domains that wait.
+    ReportsPending,
+    /// Sends those of days that are over, or all.
+    ReportsSend {
+        today: bool,
+    },
     /// Certificates in use and wanted.
     CertificateList,
     /// Gets one, or all, now.
@@ -274,6 +282,8 @@ pub enum Reply {
     Junk(JunkReport),
     Reports(Vec<DomainReports>),
     Certificates(Vec<crate::acme::Row>),
+    ReportsPending(Vec<PendingReport>),
+    ReportsSent(Vec<SentReport>),
 }
 
 /// How far an account's search index is.

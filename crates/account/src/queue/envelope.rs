@@ -127,6 +127,8 @@ pub struct Envelope {
     pub utf8: bool,
     /// REQUIRETLS (RFC 8689 §2).
     pub require_tls: bool,
+    /// It goes also where TLS is not what it must be (RFC 8689 §4: `TLS-Required: No`).
+    pub tls_optional: bool,
     /// When it was taken in, seconds since 1970 UTC.
     pub received_at: i64,
     /// Not to be sent before (RFC 4865), seconds since 1970 UTC.
@@ -282,7 +284,7 @@ impl Envelope {
             Content::EightBit => 1,
             Content::Binary => 2,
         });
-        let flags = [self.utf8, self.require_tls, self.held, self.warned];
+        let flags = [self.utf8, self.require_tls, self.held, self.warned, self.tls_optional];
         to.byte(flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag)));
         to.signed(self.received_at).signed(self.not_before).signed(self.expires_at);
         to.number(self.octets);
@@ -337,6 +339,7 @@ impl Envelope {
             require_tls: bits & 2 != 0,
             held: bits & 4 != 0,
             warned: bits & 8 != 0,
+            tls_optional: bits & 16 != 0,
             received_at,
             not_before,
             expires_at,
@@ -424,6 +427,7 @@ mod tests {
             content: Content::EightBit,
             utf8: true,
             require_tls: false,
+            tls_optional: true,
             received_at: 1_795_421_045,
             not_before: -1,
             expires_at: i64::MAX,

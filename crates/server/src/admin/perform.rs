@@ -118,6 +118,7 @@ impl Admin {
             | Request::QueueHold { .. }
             | Request::QueueDrop { .. } => self.queue(request).await,
             Request::ReportsShow { .. } => self.reports(request).await,
+            Request::ReportsPending | Request::ReportsSend { .. } => self.outgoing(request).await,
             Request::Why { .. } | Request::JunkStatus { .. } | Request::JunkLearn { .. } => {
                 self.junk(request).await
             }

@@ -70,6 +70,8 @@ impl Out {
             Reply::Restored { messages } => println!("{messages} messages are back"),
             Reply::Checked(report) => checked(report),
             Reply::Why(report) => print!("{}", super::junk::why(report)),
+            Reply::ReportsPending(rows) => rows.iter().for_each(|row| println!("{}", row.line())),
+            Reply::ReportsSent(rows) => rows.iter().for_each(|row| println!("{}", row.line())),
             Reply::Certificates(rows) => rows.iter().for_each(certificate),
             Reply::Reports(domains) if domains.is_empty() => println!("no reports"),
             Reply::Reports(domains) => {

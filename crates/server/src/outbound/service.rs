@@ -10,6 +10,7 @@ mod onward;
 mod open;
 mod pause;
 mod policy;
+mod tallied;
 mod tell;
 mod warm;
 

@@ -2,13 +2,21 @@
 //! (RFC 8460) of hosts that were called.
 
 pub mod dmarc;
+pub mod message;
+pub mod send;
 pub mod tallies;
 
 use crate::context::Context;
 use mail::Address;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 pub use tallies::Tallies;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
+
+/// Whether the time of a report has come is looked at so often.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Settings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -35,9 +43,27 @@ pub struct Settings {
 
 /// Starts the work in the background; `open` is held until all is written.
 pub fn start(context: &Arc<Context>, (open, shutdown): (mpsc::Sender<()>, &watch::Receiver<bool>)) {
+    let (sending, stopping) = (Arc::clone(context), shutdown.clone());
     let (context, shutdown) = (Arc::clone(context), shutdown.clone());
     tokio::spawn(async move {
         context.outbound.tallies().run(shutdown).await;
         drop(open);
     });
+    tokio::spawn(run(sending, stopping));
+}
+
+/// Sends what is due until `shutdown`.
+async fn run(context: Arc<Context>, mut shutdown: watch::Receiver<bool>) {
+    let work = async {
+        loop {
+            sleep(LOOK_EVERY).await;
+            if let Err(error) = send::send(&context, send::Which::Due).await {
+                tracing::error!(%error, "reports cannot be sent");
+            }
+        }
+    };
+    tokio::select! {
+        _ = shutdown.wait_for(|down| *down) => {}
+        () = work => {}
+    }
 }

@@ -17,6 +17,14 @@ pub enum ReportsCommand {
         #[arg(long)]
         unproven: bool,
     },
+    /// Reports to other domains that wait for their time
+    Pending,
+    /// Send the reports of days that are over now, without waiting for their time
+    Send {
+        /// Also what was counted today
+        #[arg(long)]
+        now: bool,
+    },
 }
 
 impl ReportsCommand {
@@ -26,6 +34,8 @@ impl ReportsCommand {
             Self::Show { domain, days, unproven } => {
                 Request::ReportsShow { domain, days, unproven }
             }
+            Self::Pending => Request::ReportsPending,
+            Self::Send { now } => Request::ReportsSend { today: now },
         }
     }
 }

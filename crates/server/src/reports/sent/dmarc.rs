@@ -1,17 +1,32 @@
 //! DMARC aggregate reports (RFC 9990, RFC 7489 §7.2): what is counted of a message, and what the
 //! report says.
 
-use crate::{inbound::Authenticity, scan::Action};
-use mail::header;
+use super::{
+    message::gzip,
+    send::{Fate, Ready, Work},
+};
+use crate::{
+    dns::{Dns, Fault},
+    inbound::Authenticity,
+    scan::Action,
+};
+use mail::{Address, header};
 use mailauth::{
-    dmarc::{Alignment, Outcome, Policy, Verdict},
-    report::aggregate::{Disposition, Dkim, Published, Reason, Row, Spf},
+    dmarc::{Alignment, Outcome, Policy, Record, Verdict},
+    report::{
+        aggregate::{
+            Disposition, Dkim, Published, Reason, Report, Row, Spf, counted as counted_rows,
+        },
+        destination::{Consent, consent, mail_address},
+    },
     spf::{self, Identity},
 };
 use std::net::IpAddr;
 
 /// Signatures of one message that are reported.
 const SIGNATURES_MAX: usize = 10;
+/// Addresses that get one report.
+const DESTINATIONS_MAX: usize = 10;
 
 /// What is counted of a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,9 +153,9 @@ fn stored_row(row: &Row) -> Vec<u8> {
         disposition.map_or(0, |(at, _)| at),
         [row.dkim_aligned, row.spf_aligned],
         row.reasons.iter().map(|one| (one.kind.clone(), one.comment.clone())).collect(),
-        (row.header_from.clone(), row.envelope_from.clone()),
+        (row.header_from.clone(), row.envelope_from.as_deref().map(str::to_lowercase)),
         row.dkim.iter().map(dkim).collect(),
-        row.spf.iter().map(|one| (one.domain.clone(), one.result.clone())).collect(),
+        row.spf.iter().map(|one| (one.domain.to_lowercase(), one.result.clone())).collect(),
     );
     serde_json::to_vec(&stored).unwrap_or_default()
 }
@@ -168,4 +183,207 @@ pub fn read_row(stored: &[u8]) -> Option<Row> {
         dkim: dkim.collect(),
         spf: spf.collect(),
     })
+}
+
+/// A destination of a record (`dmarc-uri` of RFC 7489 §6.4): its URI, and the octets of the
+/// compressed report that it takes at most. RFC 9989 has no limit any more; records do.
+///
+/// ```abnf
+/// dmarc-uri = URI [ "!" 1*DIGIT [ "k" / "m" / "g" / "t" ] ]
+/// ```
+#[must_use]
+pub fn destination(uri: &str) -> (&str, Option<u64>) {
+    let Some((plain, limit)) = uri.rsplit_once('!') else { return (uri, None) };
+    let digits = limit.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = limit.get(digits.len()..).unwrap_or_default().to_ascii_lowercase();
+    let factor: u64 = match unit.as_str() {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        "t" => 1 << 40,
+        _ => return (uri, None),
+    };
+    match digits.parse::<u64>() {
+        Ok(number) => (plain, Some(number.saturating_mul(factor))),
+        Err(_) => (uri, None),
+    }
+}
+
+/// Where a domain's reports go, as its record says now, each with the octets that it takes.
+///
+/// # Errors
+/// [`Fate`]: nobody wants a report, or DNS does not answer.
+pub(super) async fn destinations(
+    dns: &Dns,
+    domain: &str,
+) -> Result<Vec<(Address, Option<u64>)>, Fate> {
+    let texts = match dns.txt(&format!("_dmarc.{domain}")).await {
+        Ok(found) => found.records,
+        Err(Fault::Temporary(why)) => return Err(Fate::Later(format!("_dmarc.{domain}: {why}"))),
+        Err(Fault::NoSuchName | Fault::NoRecords) => Vec::new(),
+    };
+    let record = texts.iter().find_map(|text| Record::parse(text));
+    let uris = record.map(|record| record.aggregate_reports).unwrap_or_default();
+    let mut found = Vec::new();
+    for uri in &uris {
+        let (uri, octets_max) = destination(uri);
+        let Some(address) = mail_address(uri) else { continue };
+        match consent(dns, domain, &address.domain().to_ascii()).await {
+            Consent::Given => found.push((address, octets_max)),
+            Consent::Instead(others) => {
+                found.extend(others.into_iter().map(|one| (one, octets_max)));
+            }
+            Consent::Missing => tracing::info!(domain, uri, "takes no reports of this domain"),
+            Consent::Unknown => return Err(Fate::Later(format!("{uri}: DNS does not answer"))),
+        }
+    }
+    found.truncate(DESTINATIONS_MAX);
+    match found.is_empty() {
+        true => Err(Fate::Dropped(format!("{domain} names nobody who takes it"))),
+        false => Ok(found),
+    }
+}
+
+impl Work<'_> {
+    /// The report of what was counted; `None` for damage.
+    pub(super) fn dmarc_report(&self) -> Option<Ready> {
+        let (begin_unix_seconds, end_unix_seconds) = self.range();
+        let rows = self.rows.iter().filter_map(|(row, count)| Some((read_row(row)?, *count)));
+        let lost = self.tally.lost;
+        let told = || format!("{lost} messages have no record here: there were too many kinds");
+        let report = Report {
+            organization: self.organization(),
+            email: self.from.to_string(),
+            contact: None,
+            id: self.id(),
+            begin_unix_seconds,
+            end_unix_seconds,
+            errors: (lost > 0).then(told).into_iter().collect(),
+            generator: Some(format!("Palomar {}", env!("CARGO_PKG_VERSION"))),
+            published: published(&self.tally.about)?,
+            records: counted_rows(rows),
+            records_lost: lost,
+        };
+        let submitter = self.from.domain().to_ascii();
+        Some(Ready {
+            content: gzip(report.xml().as_bytes()).ok()?,
+            subject: report.subject(&submitter),
+            file_name: format!("{}.xml.gz", report.file_name(&submitter)),
+            id: report.id,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mailauth::dkim;
+
+    fn found(record: &str, verdict: Verdict) -> Authenticity {
+        let record = Record::parse(record.as_bytes()).unwrap();
+        let requested = record.policy;
+        let dmarc = Outcome {
+            verdict,
+            author: "news.a.test".to_owned(),
+            organizational: "a.test".to_owned(),
+            requested,
+            policy: if verdict == Verdict::Fail { requested } else { Policy::None },
+            published: Some(("a.test".to_owned(), record)),
+            spf_aligned: verdict == Verdict::Pass,
+            dkim_aligned: false,
+            reason: String::new(),
+        };
+        let spf = spf::Outcome {
+            verdict: spf::Verdict::Pass,
+            identity: Identity::MailFrom,
+            domain: "a.test".to_owned(),
+            mechanism: None,
+            reason: String::new(),
+            explanation: None,
+        };
+        let signature = dkim::Verified {
+            outcome: dkim::Outcome::Fail,
+            domain: "b.test".to_owned(),
+            selector: "s".to_owned(),
+            identity: String::new(),
+            algorithm: String::new(),
+            start: String::new(),
+            partial_body: false,
+            testing: false,
+            reason: "",
+        };
+        Authenticity {
+            dmarc: Some(dmarc),
+            spf: vec![spf],
+            dkim: vec![signature; SIGNATURES_MAX + 1],
+            ..Authenticity::default()
+        }
+    }
+
+    const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const RECORD: &str = "v=DMARC1; p=reject; sp=none; aspf=s; rua=mailto:r@a.test";
+
+    fn count(found: &Authenticity, content: &str, done: Action) -> Option<Row> {
+        read_row(&counted((SOURCE, content.as_bytes()), found, done)?.row)
+    }
+
+    #[test]
+    fn what_is_counted_reads_back() {
+        let passed = found(RECORD, Verdict::Pass);
+        let counted = counted((SOURCE, b"\r\n"), &passed, Action::Accept).unwrap();
+        assert_eq!(counted.domain, "a.test");
+        let published = published(&counted.about).unwrap();
+        assert_eq!(published, Published::of(passed.dmarc.as_ref().unwrap()).unwrap());
+        let row = read_row(&counted.row).unwrap();
+        assert_eq!((row.source, row.disposition), (SOURCE, Disposition::Pass));
+        assert_eq!((row.dkim_aligned, row.spf_aligned), (false, true));
+        assert_eq!(
+            (&*row.header_from, row.envelope_from.as_deref()),
+            ("news.a.test", Some("a.test"))
+        );
+        assert_eq!(row.dkim.len(), SIGNATURES_MAX);
+        assert_eq!((&*row.dkim[0].selector, &*row.dkim[0].result), ("s", "fail"));
+        for end in 0..counted.row.len() {
+            assert_eq!(read_row(&counted.row[..end]), None);
+        }
+    }
+
+    #[test]
+    fn rfc9990_what_was_done_otherwise_has_a_reason() {
+        let mut failed = found(RECORD, Verdict::Fail);
+        let row = count(&failed, "\r\n", Action::Reject).unwrap();
+        assert_eq!((row.disposition, row.reasons.len()), (Disposition::Reject, 0));
+        let row = count(&failed, "\r\n", Action::Junk).unwrap();
+        assert_eq!(
+            (row.disposition, &*row.reasons[0].kind),
+            (Disposition::Quarantine, "local_policy")
+        );
+        failed.vouched = Some("arc=pass as[1].d=l.test as[1].s=s".to_owned());
+        let row = count(&failed, "\r\n", Action::Accept).unwrap();
+        assert_eq!(row.disposition, Disposition::None);
+        assert_eq!(row.reasons[0].comment, failed.vouched);
+    }
+
+    #[test]
+    fn who_did_not_ask_and_reports_are_not_counted() {
+        let silent = found("v=DMARC1; p=reject", Verdict::Fail);
+        assert_eq!(count(&silent, "\r\n", Action::Reject), None);
+        let unknown = found(RECORD, Verdict::TempError);
+        assert_eq!(count(&unknown, "\r\n", Action::Accept), None);
+        let report = "Subject: Report Domain: a.test Submitter: b.test\r\n\r\n";
+        assert_eq!(count(&found(RECORD, Verdict::Pass), report, Action::Accept), None);
+        // Who only claims that it is one is counted.
+        assert!(count(&found(RECORD, Verdict::Fail), report, Action::Reject).is_some());
+    }
+
+    #[test]
+    fn rfc7489_6_4_limits_of_octets() {
+        assert_eq!(destination("mailto:a@b.test!10m"), ("mailto:a@b.test", Some(10 << 20)));
+        assert_eq!(destination("mailto:a@b.test!7"), ("mailto:a@b.test", Some(7)));
+        assert_eq!(destination("mailto:a@b.test"), ("mailto:a@b.test", None));
+        for odd in ["mailto:a@b.test!", "mailto:a@b.test!m", "mailto:a@b.test!1x", "mailto:a!b@c"] {
+            assert_eq!(destination(odd), (odd, None));
+        }
+    }
 }

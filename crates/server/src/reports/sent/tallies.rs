@@ -43,6 +43,8 @@ pub struct Tallies {
     settings: Settings,
     gathered: Mutex<Gathered>,
     many: Notify,
+    /// Held by who sends reports.
+    pub(super) sending: tokio::sync::Mutex<()>,
 }
 
 /// Days since 1970 of a time.
@@ -77,8 +79,8 @@ impl Tallies {
     /// Writes into the queue's part of the store.
     #[must_use]
     pub fn new(queue: &Arc<Queue>, settings: Settings) -> Self {
-        let (gathered, many) = Default::default();
-        Self { queue: Arc::clone(queue), settings, gathered, many }
+        let (gathered, many, sending) = Default::default();
+        Self { queue: Arc::clone(queue), settings, gathered, many, sending }
     }
 
     /// How reports are sent.
