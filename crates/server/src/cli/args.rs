@@ -106,7 +106,7 @@ pub enum Command {
     /// What is learnt of junk
     #[command(subcommand)]
     Junk(JunkCommand),
-    /// What others report about mail in our domains' names and TLS on its way, and reports to others
+    /// What others report of mail in our names and of TLS on its way; what we report to others
     #[command(subcommand)]
     Reports(ReportsCommand),
     /// Bring expunged messages back

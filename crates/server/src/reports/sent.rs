@@ -29,12 +29,12 @@ pub struct Settings {
     pub from: Option<Address>,
     /// Who reports; the sender's domain when absent.
     pub organization: Option<String>,
-    /// Hour (UTC) from which on reports of the day before are sent.
-    pub send_hour: u32,
-    /// They are spread over so many minutes from then on.
-    pub spread_minutes: u32,
+    /// Seconds from the end of a day (UTC) until its reports are sent.
+    pub wait_seconds: u32,
+    /// They are spread over so many seconds from then on.
+    pub spread_seconds: u32,
     /// Days that a report is tried; then what was counted is thrown away.
-    pub keep_days: u32,
+    pub retry_days: u32,
     /// Rows of one report.
     pub rows_max: u32,
     /// Rows of all reports that wait.

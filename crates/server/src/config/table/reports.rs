@@ -8,7 +8,7 @@ pub const SETTINGS: &[Setting] = &[
         "reports.dmarc",
         "true or false",
         "true",
-        "Whether domains that ask for it (`rua`) get a DMARC report each day of mail in their name.",
+        "Whether domains that ask for it (`rua`) get a DMARC report each day.",
         outbound.reports.dmarc
     ),
     row!(
@@ -47,30 +47,26 @@ pub const SETTINGS: &[Setting] = &[
             Ok(())
         },
     },
-    Setting {
-        name: "reports.send_hour",
-        unit: "hour, UTC",
-        default: "1",
-        doc: "From then on (0 to 23) reports of the day before are sent.",
-        set: |config, value| {
-            config.outbound.reports.send_hour =
-                Some(u32::read(value)?).filter(|hour| *hour < 24).ok_or("an hour from 0 to 23")?;
-            Ok(())
-        },
-    },
     row!(
-        "reports.spread_minutes",
-        "minutes",
-        "240",
-        "Over which reports are spread from that hour on, each domain's at a time of its own.",
-        outbound.reports.spread_minutes
+        "reports.wait_seconds",
+        "seconds",
+        "3600",
+        "From the end of a day (UTC) until its reports are sent.",
+        outbound.reports.wait_seconds
     ),
     row!(
-        "reports.keep_days",
+        "reports.spread_seconds",
+        "seconds",
+        "14400",
+        "Over which reports are spread from then on, each domain's at a time of its own.",
+        outbound.reports.spread_seconds
+    ),
+    row!(
+        "reports.retry_days",
         "days",
         "3",
         "That a report is tried when DNS does not answer, or nobody takes it; then it is dropped.",
-        outbound.reports.keep_days
+        outbound.reports.retry_days
     ),
     row!(
         "reports.rows_max",

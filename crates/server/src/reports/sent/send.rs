@@ -2,7 +2,7 @@
 //!
 //! Invariants: what was counted leaves with the report in one commit, so that neither a kill nor a
 //! second try repeats or loses it; a day that was missed is made up for; what DNS does not answer
-//! is asked again later, and given up after `reports.keep_days`.
+//! is asked again later, and given up after `reports.retry_days`.
 
 use super::{Settings, dmarc, message::Letter, tallies::day_of};
 use crate::{clock::SystemClock, context::Context, dns::Dns};
@@ -72,9 +72,9 @@ pub(super) struct Work<'a> {
 #[must_use]
 pub fn due_at(tally: &Tally, settings: &Settings) -> i64 {
     let day = i64::from(tally.id.day);
-    let width = i64::from(settings.spread_minutes).saturating_mul(60).max(1);
+    let width = i64::from(settings.spread_seconds).max(1);
     let place = spread(&tally.id.domain, u64::from(tally.id.day)) % width.unsigned_abs();
-    let after = i64::from(settings.send_hour) * 3_600 + i64::try_from(place).unwrap_or(0);
+    let after = i64::from(settings.wait_seconds) + i64::try_from(place).unwrap_or(0);
     ((day + 1) * DAY_SECONDS + after).max(tally.next_at)
 }
 
@@ -136,7 +136,7 @@ impl Work<'_> {
             TallyKind::Dmarc => self.send_dmarc().await?,
             TallyKind::Tls => Fate::Dropped(String::new()),
         };
-        let keep = i64::from(self.settings().keep_days.max(1));
+        let keep = i64::from(self.settings().retry_days.max(1));
         let given_up = self.now >= (i64::from(self.tally.id.day) + 1 + keep) * DAY_SECONDS;
         match fate {
             Fate::Later(why) if !given_up => {
