@@ -52,9 +52,9 @@ pub(crate) enum Kind {
     /// Of the queue: how many messages an address gave to a provider.
     Warmth = 24,
     /// Of the queue: what was counted of a domain on a day.
-    Tally = 30,
+    Tally = 34,
     /// Of the queue: a row of it.
-    TallyRow = 31,
+    TallyRow = 35,
     /// Of the books of junk: a book.
     Book = 25,
     /// Of the books of junk: what a person said of a message.

@@ -216,7 +216,12 @@ impl Inspection {
             let (authserv_id, entries) = (self.host_name.clone(), checks.clone());
             fields = results::Results { authserv_id, entries }.field();
         }
-        Found { checks, reverse, counted, ..Self::together(verdicts, unauthenticated, fields) }
+        let mut found = Self::together(verdicts, unauthenticated, fields);
+        // Who is asked to come again is counted then.
+        if !matches!(found.action, Action::Greylist | Action::SoftReject) {
+            found.counted = counted;
+        }
+        Found { checks, reverse, ..found }
     }
 
     /// That a sender is asked to come again, if it is.

@@ -14,7 +14,7 @@ use crate::{
 };
 use account::{
     explain::Explained,
-    queue::{Content, Envelope, Notify, Return, TallyKind, Target},
+    queue::{Content, Envelope, Notify, Return, Target},
 };
 use bytes::{Bytes, BytesMut};
 use delivery::{Inbound, Origin, Problem, Received, Route, Submitted, author, trace};
@@ -563,14 +563,7 @@ impl Smtp {
                 from = sender.from.as_ref().map(ToString::to_string), "inspected"
             );
         }
-        // Who is asked to come again is counted then.
-        if let Some(counted) = &found.counted
-            && !matches!(found.action, Action::Greylist | Action::SoftReject)
-        {
-            let (about, row) = (counted.about.clone(), counted.row.clone());
-            let report = (TallyKind::Dmarc, &*counted.domain);
-            self.context.outbound.tallies().count(report, about, row);
-        }
+        self.context.outbound.tallies().count_mail(found.counted.as_ref());
         match found.action {
             Action::Accept | Action::Junk => Ok(found),
             Action::Greylist => Err(Verdict::Greylisted),

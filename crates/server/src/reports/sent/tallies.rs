@@ -4,7 +4,7 @@
 //! lost; a kill loses the counts of [`EVERY`] at most, never a message. Nobody is counted for whom
 //! no report would be sent.
 
-use super::Settings;
+use super::{Settings, dmarc::Counted};
 use crate::clock::SystemClock;
 use account::{
     Clock as _, Error,
@@ -114,6 +114,13 @@ impl Tallies {
         gathered.add(id, about, row);
         if gathered.rows >= GATHERED_ROWS_HIGH {
             self.many.notify_one();
+        }
+    }
+
+    /// Counts a message that came in, if its author's domain asked for reports.
+    pub fn count_mail(&self, counted: Option<&Counted>) {
+        if let Some(Counted { domain, about, row }) = counted {
+            self.count((TallyKind::Dmarc, domain), about.clone(), row.clone());
         }
     }
 
