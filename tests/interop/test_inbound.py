@@ -26,6 +26,9 @@ ZONE = f"""
     s1._domainkey.strict.test. TXT "v=DKIM1; k=ed25519; p={PUBLIC}"
     wicked.test.list.test. A 127.0.0.2
     test.list.test. A 127.0.0.2
+    test.all.test. A 127.0.0.2
+    invalid.all.test. A 127.0.0.2
+    good.test.all.test. A 127.0.0.2
     wicked.test. TXT "v=spf1 ip4:127.0.0.1 -all"
 """
 
@@ -61,7 +64,7 @@ def message_from(address, extra=b""):
 def server(tmp_path_factory):
     zone = Zone(tmp_path_factory.mktemp("zone"))
     zone.set(ZONE)
-    lists = '[spam]\ndns_lists = [{ zone = "list.test", of = "domains", codes = { "127.0.0.2" = "reject" } }]\n'
+    lists = '[spam]\ndns_lists = [{ zone = "list.test", of = "domains", codes = { "127.0.0.2" = "reject" } }, { zone = "all.test", of = "domains", codes = { "127.0.0.2" = "reject" } }]\n'
     serving = served('log = "server=info"\n' + lists + zone.settings)
     try:
         yield next(serving)
@@ -74,6 +77,16 @@ def server(tmp_path_factory):
 @pytest.fixture
 def inbox(server):
     return Inbox(server, server.new_account())
+
+
+def test_a_list_that_has_everybody_is_not_asked(server, inbox):
+    inbox.send("ana@good.test", message_from("ana@good.test"))
+    inbox.results()
+    told = server.log.read_text()
+    assert "DNS list all.test not used" in told and "lists everybody" in told
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        inbox.send("eva@wicked.test", message_from("eva@wicked.test"))
+    assert refused.value.smtp_code == 550
 
 
 def test_spf_passes(inbox):

@@ -30,6 +30,7 @@ use mailauth::results;
 pub use reverse::Reverse;
 use spam::Class;
 use std::{fmt::Write as _, sync::Arc};
+use tokio::sync::watch;
 
 /// Characters of the reasons that are written on top of a message.
 const REASONS_CHARS_MAX: usize = 900;
@@ -73,7 +74,7 @@ pub struct Inspection {
     settings: Settings,
     clamd: Option<Clamd>,
     rspamd: Option<Rspamd>,
-    lists: dnslist::Settings,
+    lists: dnslist::Used,
     greylist: Option<Greylist>,
 }
 
@@ -143,7 +144,7 @@ impl Inspection {
             settings,
             clamd: Clamd::new(scan.clamd),
             rspamd,
-            lists: scan.dns_lists,
+            lists: dnslist::Used::new(scan.dns_lists),
             greylist: None,
         })
     }
@@ -248,12 +249,20 @@ impl Inspection {
         Verdict::noted(action, "DMARC", authenticity.why())
     }
 
+    /// Tries the DNS lists now and every day (RFC 5782 §5), until `shutdown`.
+    pub async fn try_lists(&self, shutdown: watch::Receiver<bool>) {
+        if let Some(dns) = &self.dns {
+            self.lists.keep_trying(&**dns, shutdown).await;
+        }
+    }
+
     async fn listed(&self, sender: &Sender<'_>) -> Option<Verdict> {
-        let dns = self.dns.as_ref().filter(|_| !self.lists.lists.is_empty())?;
+        let dns = self.dns.as_ref().filter(|_| !self.lists.is_empty())?;
         let domain = sender.from.as_ref().map(|from| from.domain().to_ascii());
         let mut subjects = vec![dnslist::Subject::Address(sender.address)];
         subjects.extend(domain.as_deref().map(dnslist::Subject::Domain));
-        let answers = dnslist::ask(&**dns, &self.lists.lists, &subjects, self.lists.seconds).await;
+        let lists = self.lists.now().await;
+        let answers = dnslist::ask(&**dns, &lists, &subjects, self.lists.seconds()).await;
         Some(dnslist::verdict(&answers))
     }
 

@@ -278,6 +278,8 @@ impl Service {
         tokio::spawn(Arc::clone(&self.context.signing).run(shutdown.clone()));
         tokio::spawn(Arc::clone(&self.context.reports).run(shutdown.clone()));
         reports::sent::start(&self.context, (self.open.clone(), shutdown));
+        let (context, down) = (Arc::clone(&self.context), shutdown.clone());
+        tokio::spawn(async move { context.inspection.try_lists(down).await });
         let context = Arc::clone(&self.context);
         tokio::spawn(trainer::run(context, self.config.junk, shutdown.clone()));
         let accounts = Arc::clone(&self.context.accounts);

@@ -9,8 +9,10 @@
 mod code;
 #[cfg(test)]
 mod tests;
+mod used;
 
 pub use code::{Codes, Effect, Row};
+pub use used::Used;
 
 use super::{Action, Failure, Reason, Verdict, plain};
 use mailauth::dns::{self, Dns};

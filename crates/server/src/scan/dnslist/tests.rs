@@ -226,3 +226,21 @@ async fn silence_takes_its_time_once() {
     assert!(answers.iter().all(|one| one.result == Err(Failure::Late(10))));
     assert_eq!(verdict(&answers).action, Action::Accept);
 }
+
+#[tokio::test]
+async fn lists_are_asked_once_they_were_tried() {
+    let lists = ["good.test", "all.test"].map(|zone| list(zone, Kind::Addresses)).to_vec();
+    let used = Used::new(Settings { lists, seconds: 10 });
+    let dns = Zone::new(&[
+        ("2.0.0.127.good.test", &["127.0.0.2"]),
+        ("1.0.0.127.all.test", &["127.0.0.2"]),
+    ]);
+    let (found, ()) = tokio::join!(used.now(), used.try_all(&dns));
+    assert_eq!(found.iter().map(|list| &*list.zone).collect::<Vec<_>>(), ["good.test"]);
+    // One that is well again is asked again.
+    used.try_all(&Zone::new(&[])).await;
+    assert_eq!(used.now().await.len(), 2);
+    // Nobody waits for a trial for ever.
+    let never = Used::new(Settings { lists: vec![list("good.test", Kind::Addresses)], seconds: 0 });
+    assert!(never.now().await.is_empty());
+}
