@@ -11,6 +11,7 @@ import threading
 import pytest
 from conftest import served
 from dns_zone import Zone
+from imap_wire import letter
 from test_queue import Two, arrived, text, until
 
 
@@ -181,6 +182,23 @@ def test_dane_refuses_another_certificate(net):
     """)
     net.sender.start()
     arrived(bob)
+
+
+def test_who_needs_no_tls_is_not_kept_by_dane(net):
+    """RFC 8689 5: other mail to the same domain waits meanwhile."""
+    net.set("""
+        other.test. MX 10 mx.other.test.
+        mx.other.test. A 127.0.0.1
+        _{port}._tcp.mx.other.test. TLSA {bad}
+    """)
+    bob = net.inbox(net.receiver, net.bob)
+    net.send("bob@other.test")
+    net.waits("TLS handshake")
+    urgent = letter(2).replace(b"Carla <carla@example.org>", net.ana.address.encode())
+    net.send("bob@other.test", message=b"TLS-Required: no\r\n" + urgent)
+    assert b"TLS-Required: no" in text(arrived(bob), 1)
+    (waiting,) = net.queue()["messages"]
+    assert waiting["recipients"][0]["address"] == "bob@other.test"
 
 
 def test_records_that_are_not_proven_ask_nothing(net):

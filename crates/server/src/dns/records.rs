@@ -4,12 +4,12 @@
 //! never missing.
 
 use super::{Dns, Fault, ascii};
-use crate::{protocol::Protocol, signing, sts};
+use crate::{outbound::Tlsa, protocol::Protocol, signing, sts};
 use account::directory::{DomainKey, KeyState};
 use aws_lc_rs::digest::{SHA256, digest};
 use mail::Domain;
 use serde::{Deserialize, Serialize};
-use std::{fmt::Write as _, net::IpAddr};
+use std::net::IpAddr;
 
 /// Octets of one string of a TXT record (RFC 1035 §3.3.14).
 const STRING_OCTETS_MAX: usize = 255;
@@ -127,13 +127,10 @@ pub fn wanted(domain: &Domain, facts: &Facts<'_>) -> Vec<Wanted> {
     }
     // Of any of the host's certificates: while one follows another both are right.
     for key in facts.certificates {
-        let hash: String =
-            digest(&SHA256, key).as_ref().iter().fold(String::new(), |mut hex, octet| {
-                let _ = write!(hex, "{octet:02x}");
-                hex
-            });
+        let data = digest(&SHA256, key).as_ref().to_vec();
+        let tlsa = Tlsa { usage: 3, selector: 1, matching: 1, data }.to_string();
         let about = "the host's key, in a zone signed with DNSSEC (DANE)";
-        all.push(record(format!("_25._tcp.{host}"), Kind::Tlsa, format!("3 1 1 {hash}"), about));
+        all.push(record(format!("_25._tcp.{host}"), Kind::Tlsa, tlsa, about));
     }
     all.extend(services(&name, facts));
     all
@@ -235,14 +232,7 @@ impl Dns {
                     let why = "it is not proven by DNSSEC, so nobody heeds it";
                     return Err(Fault::Temporary(why.to_owned()));
                 }
-                let text = |tlsa: &crate::outbound::Tlsa| {
-                    let hex = tlsa.data.iter().fold(String::new(), |mut hex, octet| {
-                        let _ = write!(hex, "{octet:02x}");
-                        hex
-                    });
-                    format!("{} {} {} {hex}", tlsa.usage, tlsa.selector, tlsa.matching)
-                };
-                Ok(found.records.iter().map(text).collect())
+                Ok(found.records.iter().map(ToString::to_string).collect())
             }
             Kind::Srv => Ok(self.services(name).await?.records),
         }

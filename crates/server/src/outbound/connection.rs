@@ -185,11 +185,18 @@ impl Connection<TcpStream> {
     /// # Errors
     /// [`Unreachable`].
     pub async fn open(call: Call, settings: Settings) -> Result<Self, Unreachable> {
+        Self::over(Self::dial(&call, settings).await?, call, settings).await
+    }
+
+    /// Connects, and says nothing yet.
+    ///
+    /// # Errors
+    /// [`Unreachable::Connect`].
+    pub async fn dial(call: &Call, settings: Settings) -> Result<TcpStream, Unreachable> {
         let within = Duration::from_secs(settings.connect_seconds.into());
-        let stream = timeout(within, connect(&call)).await;
+        let stream = timeout(within, connect(call)).await;
         let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        let stream = stream.map_err(Unreachable::Connect)?;
-        Self::over(stream, call, settings).await
+        stream.map_err(Unreachable::Connect)
     }
 }
 

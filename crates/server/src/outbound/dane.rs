@@ -15,6 +15,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::ParsedCertificate,
 };
+use std::fmt;
 
 /// A TLSA record (RFC 6698 §2.1).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +28,14 @@ pub struct Tlsa {
     pub matching: u8,
     /// What it must be.
     pub data: Vec<u8>,
+}
+
+impl fmt::Display for Tlsa {
+    /// As zone files have it (RFC 6698 §2.2).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} ", self.usage, self.selector, self.matching)?;
+        self.data.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
 }
 
 impl Tlsa {

@@ -10,6 +10,7 @@ mod onward;
 mod open;
 mod pause;
 mod policy;
+mod reported;
 mod tallied;
 mod tell;
 mod warm;
@@ -37,6 +38,7 @@ use delivery::{
     queue::{Backoff, Item, Limits, Scheduler, Site},
 };
 use mail::Address;
+use open::TLS_OPTIONAL;
 use policy::Policies;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -221,7 +223,7 @@ impl Outbound {
     /// # Errors
     /// The store's; [`account::Refused::MessageTooBig`].
     pub async fn accept(&self, mut envelope: Envelope, content: Bytes) -> Result<QueueId, Error> {
-        envelope = self.begun(envelope, content.len());
+        envelope = self.begun(envelope, &content);
         let id = self.queue.put(&envelope, &content).await?;
         let recipients = envelope.recipients.len();
         let message_id = message_id(&content);
@@ -231,11 +233,15 @@ impl Outbound {
     }
 
     /// An envelope whose times begin now.
-    fn begun(&self, envelope: Envelope, octets: usize) -> Envelope {
+    fn begun(&self, envelope: Envelope, content: &[u8]) -> Envelope {
         let now = Self::now();
         let begins = envelope.not_before.max(now);
         let expires_at = begins + i64::from(self.settings.expire_seconds);
-        Envelope { received_at: now, expires_at, octets: octets as u64, ..envelope }
+        // RFC 8689 §4.1: REQUIRETLS goes before the field.
+        let asks = !envelope.require_tls && needs_no_tls(content);
+        let tls_optional = envelope.tls_optional || asks;
+        let octets = content.len() as u64;
+        Envelope { received_at: now, expires_at, octets, tls_optional, ..envelope }
     }
 
     /// Seconds that a message is held at most for its sender; 0: none is.
@@ -259,7 +265,7 @@ impl Outbound {
             if known.is_some_and(|progress| progress.settled.is_some()) {
                 continue;
             }
-            let site = self.site(&target.address).await;
+            let site = self.site(&target.address, envelope.tls_optional).await;
             let (recipients, attempts, next) = sites.entry(site).or_default();
             recipients.push(at);
             *attempts = (*attempts).max(known.map_or(0, |progress| progress.attempts));
@@ -291,13 +297,17 @@ impl Outbound {
     }
 
     /// Where an address's mail goes together. One without a way out waits at its domain.
-    async fn site(&self, address: &Address) -> Arc<str> {
+    async fn site(&self, address: &Address, tls_optional: bool) -> Arc<str> {
         match self.accounts.directory().resolve(address).await {
             Ok(Recipient::Local { .. } | Recipient::Unknown) => Arc::from(LOCAL),
             // When the directory cannot be asked the recipient is tried as another's, later.
             Ok(Recipient::Elsewhere) | Err(_) => {
                 let domain = address.domain().as_str();
-                self.settings.routes.site(domain).unwrap_or_else(|| Arc::from(domain))
+                let by_dns = || match tls_optional {
+                    true => format!("{TLS_OPTIONAL}{domain}").into(),
+                    false => Arc::from(domain),
+                };
+                self.settings.routes.site(domain).unwrap_or_else(by_dns)
             }
         }
     }
@@ -418,7 +428,12 @@ impl Outbound {
 
     /// Tries all that waits now, or what waits for one site.
     pub fn retry(&self, site: Option<&str>) {
-        self.state().scheduler.retry(site, Self::now());
+        let mut state = self.state();
+        state.scheduler.retry(site, Self::now());
+        if let Some(site) = site {
+            state.scheduler.retry(Some(&format!("{TLS_OPTIONAL}{site}")), Self::now());
+        }
+        drop(state);
         self.notify.notify_one();
     }
 
@@ -453,6 +468,12 @@ impl Outbound {
         tracing::info!(queue = %id, "dropped");
         Ok(true)
     }
+}
+
+/// Whether the author asks for delivery whatever is asked of TLS (RFC 8689 §5).
+fn needs_no_tls(content: &[u8]) -> bool {
+    let found = mail::header::fields(content).find(|field| field.is("TLS-Required"));
+    found.is_some_and(|field| field.unfolded().trim_ascii().eq_ignore_ascii_case(b"no"))
 }
 
 /// The Message-ID, under which others know a message; empty where there is none.

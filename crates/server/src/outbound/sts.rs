@@ -32,6 +32,8 @@ pub struct Policy {
     pub hosts: Vec<String>,
     /// Seconds that it counts.
     pub age_seconds: u64,
+    /// Its text, for reports.
+    pub lines: Vec<String>,
 }
 
 /// The id that a domain's records tell (§3.1); `None` when they are no MTA-STS records, or several.
@@ -87,7 +89,9 @@ impl Policy {
             return None;
         }
         hosts.truncate(PATTERNS_MAX);
-        Some(Self { mode, hosts, age_seconds })
+        let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+        let lines = lines.map(str::to_owned).collect();
+        Some(Self { mode, hosts, age_seconds, lines })
     }
 
     /// Whether it names a host (§4.1).

@@ -66,13 +66,20 @@ impl Verifier {
         Ok(Self { config: Arc::new(config), authenticated })
     }
 
+    /// Judges alike, and what passes is not taken as proven: a policy is only tried out.
+    #[must_use]
+    pub const fn on_trial(mut self) -> Self {
+        self.authenticated = false;
+        self
+    }
+
     /// Whether a connection that it lets pass is with the server meant.
     #[must_use]
     pub const fn is_authenticated(&self) -> bool {
         self.authenticated
     }
 
-    pub(super) fn config(&self) -> Arc<ClientConfig> {
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
     }
 }

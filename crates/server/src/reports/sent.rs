@@ -5,6 +5,7 @@ pub mod dmarc;
 pub mod message;
 pub mod send;
 pub mod tallies;
+pub mod tls;
 
 use crate::context::Context;
 use mail::Address;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub rows_max: u32,
     /// Rows of all reports that wait.
     pub all_rows_max: u32,
+    /// Whether they may be posted to addresses of private networks.
+    pub private_networks: bool,
 }
 
 /// Starts the work in the background; `open` is held until all is written.

@@ -125,7 +125,7 @@ fn domain_name(domain: &str, zone: &str) -> Option<String> {
 }
 
 /// Whether an address may be in a list: it is nobody's private one.
-fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             let [first, second, ..] = address.octets();

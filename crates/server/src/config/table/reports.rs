@@ -82,4 +82,12 @@ pub const SETTINGS: &[Setting] = &[
         "Of all reports that wait, some hundred octets of disk each; beyond, no domain is added.",
         outbound.reports.all_rows_max
     ),
+    row!(
+        "reports.private_networks",
+        "true or false",
+        "false",
+        "Whether TLS reports may be posted (`rua=https:`) to addresses of private networks and of \
+         this machine. Strangers name these addresses.",
+        outbound.reports.private_networks
+    ),
 ];

@@ -154,6 +154,6 @@ impl Outbound {
             return Err(Problem::TooBig);
         }
         tracing::info!(queue = %queued.id, alias = %from, "goes on");
-        Ok((self.begun(envelope, content.len()), content))
+        Ok((self.begun(envelope, &content), content))
     }
 }

@@ -6,6 +6,7 @@
 use super::{
     super::{
         connection::{Call, Connection, Unreachable},
+        dane::Tlsa,
         login::Login,
         route::Way,
         source::Source,
@@ -13,13 +14,18 @@ use super::{
         verify::Verifier,
     },
     Outbound,
+    reported::{Ends, Told},
     warm::{From, New, Wait},
 };
 use crate::dns::{Dns, Fault, HostAddresses, NoHost};
 use account::queue::Reply;
 use aws_lc_rs::rand;
-use smtp::client::{Options, Tls};
-use std::net::{IpAddr, SocketAddr};
+use mailauth::report::tls::result;
+use smtp::client::{Failure, Fault as SessionFault, Options, Tls};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 use wire::sasl::client::Credentials;
 
 /// An open connection, and to whom.
@@ -62,6 +68,25 @@ impl NoWay {
     }
 }
 
+/// Stands before the domain in the site of mail that asks for delivery whatever the domain asks of
+/// TLS (RFC 8689 §5): such mail has a line and connections of its own.
+pub(super) const TLS_OPTIONAL: &str = "tls-optional:";
+
+/// What a domain asks of its hosts.
+struct Site<'a> {
+    name: &'a str,
+    policy: Option<Policy>,
+    /// The domain whose TLS report tells of it; none if it wants none.
+    told: Option<Arc<str>>,
+}
+
+/// Whether it counts.
+enum Asked<'a> {
+    /// The mail does not care.
+    Nothing,
+    Of(Site<'a>),
+}
+
 /// What is asked of a host.
 struct Security {
     /// In the TLS handshake.
@@ -73,6 +98,10 @@ struct Security {
     /// From the first octet.
     implicit_tls: bool,
     login: Option<Login>,
+    /// How sessions are told of in the domain's TLS report, if it wants one.
+    told: Option<Told>,
+    /// What is asked instead when TLS does not come to what is asked: the policy is in testing.
+    instead: Option<Box<Self>>,
 }
 
 impl Security {
@@ -88,14 +117,30 @@ impl Security {
         verifier: Verifier,
     ) -> Self {
         let server_name = server_name.to_owned();
-        Self { server_name, tls, verifier, known_by, implicit_tls: false, login: None }
+        let (implicit_tls, login, told, instead) = Default::default();
+        Self { server_name, tls, verifier, known_by, implicit_tls, login, told, instead }
+    }
+
+    /// The ways to try, each with whether it is told of: one session is told of once.
+    fn ways(&self) -> Vec<(Tls, &Self, Option<&Told>)> {
+        let mut ways = vec![(self.tls, self, self.told.as_ref())];
+        // RFC 7435: what cannot be spoken to with TLS is spoken to without. What begins with TLS
+        // cannot go on without.
+        if self.tls == Tls::Opportunistic && !self.implicit_tls {
+            ways.push((Tls::Never, self, None));
+        }
+        let instead = self.instead.as_deref().map(Self::ways).unwrap_or_default();
+        ways.extend(instead.into_iter().map(|(tls, security, _)| (tls, security, None)));
+        ways
     }
 }
 
 impl Outbound {
     /// A connection to the first host of a site that takes one.
     pub(super) async fn connect(&self, whom: For<'_>) -> Result<Open, NoWay> {
-        let site = whom.site;
+        let relaxed = whom.site.strip_prefix(TLS_OPTIONAL);
+        let site = relaxed.unwrap_or(whom.site);
+        let whom = For { site, ..whom };
         if let Some(way) = self.settings.routes.of_site(site) {
             let addresses = way.host.addresses().await;
             let found = addresses.map_err(|error| NoWay::Later(format!("{site}: {error}")))?;
@@ -114,7 +159,7 @@ impl Outbound {
             let address = SocketAddr::new(address, self.port());
             return self.call((&host, whom), &[address], security).await;
         }
-        self.open_by_dns(dns, whom).await
+        self.open_by_dns(dns, (whom, relaxed.is_some())).await
     }
 
     /// What is asked of a host that the settings name. Who gets our password proves who it is.
@@ -135,14 +180,19 @@ impl Outbound {
         u16::try_from(self.settings.port).unwrap_or(25)
     }
 
-    async fn open_by_dns(&self, dns: &Dns, whom: For<'_>) -> Result<Open, NoWay> {
+    /// `relaxed`: whatever the domain asks of TLS (RFC 8689 §5).
+    async fn open_by_dns(
+        &self,
+        dns: &Dns,
+        (whom, relaxed): (For<'_>, bool),
+    ) -> Result<Open, NoWay> {
         let domain = whom.site;
         // Which of two equal hosts comes first is another one each time.
         let seed = Self::now().unsigned_abs();
         let random = |name: &str| delivery::queue::backoff::spread(name, seed);
         let found = dns.mail_hosts(domain, (&self.host_name, random)).await;
         let found = found.map_err(|why| NoWay::of(domain, why))?;
-        let policy = self.policy(dns, domain).await.map_err(NoWay::Later)?;
+        let asked = if relaxed { Asked::Nothing } else { self.asked(dns, domain).await? };
         let (mut why, mut never, mut wait) = (String::new(), None, None);
         for host in found.hosts {
             let place = match dns.host_addresses(&host).await {
@@ -156,11 +206,11 @@ impl Outbound {
                     continue;
                 }
             };
-            let security = self.security(dns, (domain, &host), (&place, found.secure)).await;
-            let security = match security {
-                Ok(None) => self.without_dane(domain, &host, policy.as_ref()).await,
-                Ok(Some(security)) => Ok(security),
-                Err(error) => Err(error),
+            let security = match &asked {
+                Asked::Nothing => Security::opportunistic(&host),
+                Asked::Of(domain) => {
+                    self.security(dns, (domain, &host), (&place, found.secure)).await
+                }
             };
             let port = self.port();
             let addresses: Vec<SocketAddr> =
@@ -190,29 +240,70 @@ impl Outbound {
         }
     }
 
-    /// What is asked of a host of which DANE says nothing.
-    async fn without_dane(
+    /// What a domain says of TLS, and whether it wants to be told how that went.
+    async fn asked<'a>(&self, dns: &Dns, name: &'a str) -> Result<Asked<'a>, NoWay> {
+        let (policy, told) = tokio::join!(self.policy(dns, name), self.told_domain(dns, name));
+        let (policy, unfetched) = policy.map_err(NoWay::Later)?;
+        if let (Some(domain), Some(failure)) = (&told, &unfetched) {
+            self.count_unfetched(domain, failure);
+        }
+        let policy = policy.filter(|policy| policy.mode != Mode::None);
+        Ok(Asked::Of(Site { name, policy, told }))
+    }
+
+    /// What is asked of a host: by DANE, if it says anything, or else by MTA-STS, or else nothing.
+    async fn security(
         &self,
-        domain: &str,
-        host: &str,
-        policy: Option<&Policy>,
+        dns: &Dns,
+        (site, host): (&Site<'_>, &str),
+        way: (&HostAddresses, bool),
     ) -> Result<Security, String> {
-        let named = policy.is_none_or(|policy| policy.names(host));
-        match policy.map(|policy| policy.mode) {
-            Some(Mode::Enforce) if !named => {
-                // RFC 8461 §5: no other host is called than those that the policy names.
-                Err(format!("{host} is not a host of the MTA-STS policy of {domain}"))
+        let found = self.dane(dns, (site.name, host), way).await;
+        match found {
+            Ok(Some((records, security))) => {
+                let told = site.told.as_ref().map(|domain| Told::tlsa(domain, host, &records));
+                Ok(Security { told, ..security })
             }
-            Some(Mode::Enforce) => {
-                Ok(Security::new(host, (Tls::Required, Some("sts")), self.pkix().await?))
-            }
-            mode => {
-                if mode == Some(Mode::Testing) && !named {
-                    tracing::warn!(domain, host, "not a host of the MTA-STS policy in testing");
+            Ok(None) => self.without_dane(site, host).await,
+            Err(error) => {
+                if let Some(domain) = &site.told {
+                    let told = Told::tlsa(domain, host, &[]);
+                    self.count_refused(&told, host, (result::DNSSEC_INVALID, &error));
                 }
-                self.expected(host, host).await
+                Err(error)
             }
         }
+    }
+
+    /// What is asked of a host of which DANE says nothing.
+    async fn without_dane(&self, site: &Site<'_>, host: &str) -> Result<Security, String> {
+        let Some(policy) = &site.policy else {
+            let told = site.told.as_ref().map(Told::none);
+            return Ok(Security { told, ..self.expected(host, host).await? });
+        };
+        let told = site.told.as_ref().map(|domain| Told::sts(domain, policy));
+        let enforced = policy.mode == Mode::Enforce;
+        if !policy.names(host) {
+            let why = format!("{host} is not a host of the MTA-STS policy of {}", site.name);
+            if let Some(told) = &told {
+                self.count_refused(told, host, (result::VALIDATION_FAILURE, &why));
+            }
+            // RFC 8461 §5: no other host is called than those that the policy names.
+            if enforced {
+                return Err(why);
+            }
+            tracing::warn!(domain = site.name, host, "not a host of the MTA-STS policy in testing");
+            return self.expected(host, host).await;
+        }
+        let pkix = self.pkix().await?;
+        if enforced {
+            let security = Security::new(host, (Tls::Required, Some("sts")), pkix);
+            return Ok(Security { told, ..security });
+        }
+        // §5: what would fail is told, and mail goes "as though" there were no policy.
+        let instead = Some(Box::new(self.expected(host, host).await?));
+        let security = Security::new(host, (Tls::Required, None), pkix.on_trial());
+        Ok(Security { told, instead, ..security })
     }
 
     /// TLS from a host that had it lately, whoever it is, and if it is there from others: what was
@@ -231,12 +322,12 @@ impl Outbound {
     }
 
     /// What DANE asks of a host (RFC 7672 §2.2), if it says anything.
-    async fn security(
+    async fn dane(
         &self,
         dns: &Dns,
         (domain, host): (&str, &str),
         (place, secure): (&HostAddresses, bool),
-    ) -> Result<Option<Security>, String> {
+    ) -> Result<Option<(Vec<Tlsa>, Security)>, String> {
         // Without a proof of which host it is, its records are worth nothing.
         let Some(name) = place.secure_name.as_ref().filter(|_| secure) else { return Ok(None) };
         // §2.2.2: the name behind the aliases comes first.
@@ -250,13 +341,15 @@ impl Outbound {
                 Err(Fault::Temporary(error)) => return Err(format!("{base}: TLSA: {error}")),
             };
             let names = [base.clone(), host.to_owned(), domain.to_owned()];
-            let verifier = Verifier::dane(records, &names).map_err(|error| error.to_string())?;
+            let verifier =
+                Verifier::dane(records.clone(), &names).map_err(|error| error.to_string())?;
             let (verifier, known_by) = match verifier {
                 Some(verifier) => (verifier, Some("dane")),
                 // §2.2: no usable record: TLS, whoever answers.
                 None => (Verifier::any().map_err(|error| error.to_string())?, None),
             };
-            return Ok(Some(Security::new(&base, (Tls::Required, known_by), verifier)));
+            let security = Security::new(&base, (Tls::Required, known_by), verifier);
+            return Ok(Some((records, security)));
         }
         Ok(None)
     }
@@ -267,16 +360,9 @@ impl Outbound {
         addresses: &[SocketAddr],
         security: Security,
     ) -> Result<Open, NoWay> {
-        let known_by = security.known_by;
         let (mut why, mut wait) = (None, None);
         let mut none = format!("{host} has no address");
-        let ways = match security.tls {
-            // What begins with TLS cannot go on without.
-            Tls::Opportunistic if !security.implicit_tls => {
-                [Some(Tls::Opportunistic), Some(Tls::Never)]
-            }
-            one => [Some(one), None],
-        };
+        let ways = security.ways();
         for address in addresses.iter().copied() {
             let From { source, new } = match self.source(whom, (host, address.ip())).await {
                 Ok(from) => from,
@@ -290,15 +376,15 @@ impl Outbound {
                 none = format!("{host} [{address}]: there is no outbound.source_addresses for it");
                 continue;
             }
-            for tls in ways.into_iter().flatten() {
-                let call = self.how((address, source), &security, tls).map_err(NoWay::Later)?;
-                match Connection::open(call, self.connection).await {
+            for (nth, (tls, security, told)) in (1..).zip(&ways) {
+                let call = self.how((address, source), security, *tls).map_err(NoWay::Later)?;
+                match self.reach(call, (host, *told)).await {
                     Ok(connection) => {
                         let (host, pool) = (host.to_owned(), whom.pool.map(str::to_owned));
+                        let known_by = security.known_by;
                         return Ok(Open { host, connection, known_by, pool, new });
                     }
-                    // RFC 7435: what cannot be spoken to with TLS is spoken to without.
-                    Err(Unreachable::Tls(error)) if tls == Tls::Opportunistic => {
+                    Err(error) if nth < ways.len() && is_of_tls(&error) => {
                         tracing::info!(host, %address, %error, "TLS failed");
                     }
                     Err(error) => {
@@ -314,6 +400,22 @@ impl Outbound {
             (None, Some(wait)) => Err(NoWay::Wait(wait)),
             (None, None) => Err(NoWay::Later(none)),
         }
+    }
+
+    /// A connection; the session is counted for a report if it is to be `told`.
+    async fn reach(
+        &self,
+        call: Call,
+        (host, told): (&str, Option<&Told>),
+    ) -> Result<Connection, Unreachable> {
+        let to = call.address.ip();
+        let stream = Connection::dial(&call, self.connection).await?;
+        let from = stream.local_addr().ok().map(|address| address.ip());
+        let opened = Connection::over(stream, call, self.connection).await;
+        if let Some(told) = told {
+            self.count_session(told, &Ends { host, from, to }, &opened);
+        }
+        opened
     }
 
     fn how(
@@ -342,6 +444,14 @@ impl Outbound {
             },
         })
     }
+}
+
+/// Whether another way to do TLS, or to do without, may help.
+const fn is_of_tls(error: &Unreachable) -> bool {
+    matches!(
+        error,
+        Unreachable::Tls(_) | Unreachable::Session(Failure { fault: SessionFault::NoTls, .. })
+    )
 }
 
 /// For one connection.

@@ -12,9 +12,13 @@ use super::{
 use crate::dns::{Dns, ascii};
 use account::queue::{Peer, StsPolicy};
 use mail::Domain;
+use mailauth::report::tls::result;
 use rustls::RootCertStore;
 use std::{
     collections::BTreeMap,
+    error::Error,
+    io,
+    iter::successors,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -88,6 +92,44 @@ fn read_roots(file: Option<&Path>) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
+/// Why a policy could not be had.
+pub(super) struct Unfetched {
+    /// In a word of RFC 8460 §4.3.2.
+    pub result: &'static str,
+    /// The story.
+    pub why: String,
+}
+
+impl From<String> for Unfetched {
+    fn from(why: String) -> Self {
+        Self { result: result::STS_POLICY_FETCH_ERROR, why }
+    }
+}
+
+impl Unfetched {
+    fn invalid(why: String) -> Self {
+        Self { result: result::STS_POLICY_INVALID, why }
+    }
+
+    /// Of a request that failed: whether it was the certificate is somewhere among the causes.
+    fn of(error: &reqwest::Error) -> Self {
+        let mut causes = successors(error.source(), |cause| (**cause).source());
+        let is_certificate = causes.any(|cause| {
+            let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            matches!(
+                tls.or_else(|| cause.downcast_ref()),
+                Some(rustls::Error::InvalidCertificate(_))
+            )
+        });
+        let why = format!("{error:?}");
+        match is_certificate {
+            true => Self { result: result::STS_WEBPKI_INVALID, why },
+            false => why.into(),
+        }
+    }
+}
+
 impl Outbound {
     /// Judges by the authorities that we trust, and by name.
     pub(super) async fn pkix(&self) -> Result<Verifier, String> {
@@ -95,12 +137,17 @@ impl Outbound {
         Verifier::pkix(roots).map_err(|error| error.to_string())
     }
 
-    /// The policy that counts for a domain now (§5.1), if there is one.
+    /// The policy that counts for a domain now (§5.1), if there is one, and why one could not be
+    /// had just now.
     ///
     /// # Errors
     /// What is remembered cannot be read: what to ask of hosts is not known.
-    pub(super) async fn policy(&self, dns: &Dns, domain: &str) -> Result<Option<Policy>, String> {
-        let Some(domain) = ascii(domain) else { return Ok(None) };
+    pub(super) async fn policy(
+        &self,
+        dns: &Dns,
+        domain: &str,
+    ) -> Result<(Option<Policy>, Option<Unfetched>), String> {
+        let Some(domain) = ascii(domain) else { return Ok((None, None)) };
         let now = Self::now();
         let mut peer = self.queue.peer(&domain).await.map_err(|error| error.to_string())?;
         let known = peer.sts.take().filter(|policy| policy.until > now);
@@ -114,7 +161,7 @@ impl Outbound {
         };
         let known_policy = || known.as_ref().and_then(|known| Policy::parse(&known.text));
         let Some(id) = id.filter(|_| fresh && !self.policies.failed_lately(&domain, now)) else {
-            return Ok(known_policy());
+            return Ok((known_policy(), None));
         };
         match self.fetch(dns, &domain).await {
             Ok((text, policy)) => {
@@ -123,12 +170,13 @@ impl Outbound {
                 let peer = Peer { sts, ..peer };
                 tracing::info!(domain, mode = ?policy.mode, "MTA-STS policy");
                 self.queue.remember(&domain, &peer).await.map_err(|error| error.to_string())?;
-                Ok(Some(policy))
+                Ok((Some(policy), None))
             }
-            Err(error) => {
-                tracing::warn!(domain, error, "MTA-STS policy cannot be fetched");
+            Err(failure) => {
+                let why = &failure.why;
+                tracing::warn!(domain, error = why, "MTA-STS policy cannot be fetched");
                 self.policies.failed(&domain, now);
-                Ok(known_policy())
+                Ok((known_policy(), Some(failure)))
             }
         }
     }
@@ -138,11 +186,12 @@ impl Outbound {
     /// # Errors
     /// Text: why it cannot be had.
     pub async fn fetch_policy(&self, dns: &Dns, domain: &Domain) -> Result<String, String> {
-        self.fetch(dns, &domain.to_ascii()).await.map(|(text, _)| text)
+        let fetched = self.fetch(dns, &domain.to_ascii()).await;
+        fetched.map(|(text, _)| text).map_err(|failure| failure.why)
     }
 
     /// A domain's policy from its own server (§3.3).
-    async fn fetch(&self, dns: &Dns, domain: &str) -> Result<(String, Policy), String> {
+    async fn fetch(&self, dns: &Dns, domain: &str) -> Result<(String, Policy), Unfetched> {
         let host = format!("mta-sts.{domain}");
         let place = dns.host_addresses(&host).await.map_err(|why| format!("{host}: {why:?}"))?;
         let addresses: Vec<SocketAddr> =
@@ -159,26 +208,28 @@ impl Outbound {
             .build()
             .map_err(|error| error.to_string())?;
         let url = format!("https://{host}/.well-known/mta-sts.txt");
-        let told = |error: reqwest::Error| format!("{error:?}");
+        let told = |error: reqwest::Error| Unfetched::of(&error);
         let mut response = client.get(url).send().await.map_err(told)?;
         if response.status() != reqwest::StatusCode::OK {
-            return Err(format!("{host} answered {}", response.status()));
+            return Err(format!("{host} answered {}", response.status()).into());
         }
         let kind = response.headers().get(reqwest::header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let essence = kind.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("text/plain") {
-            return Err(format!("{host} answered with {kind:?}"));
+            return Err(Unfetched::invalid(format!("{host} answered with {kind:?}")));
         }
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(told)? {
             if body.len() + piece.len() > POLICY_OCTETS_MAX {
-                return Err(format!("{host}: the policy is too large"));
+                return Err(Unfetched::invalid(format!("{host}: the policy is too large")));
             }
             body.extend_from_slice(&piece);
         }
-        let text = String::from_utf8(body).map_err(|error| error.to_string())?;
-        let policy = Policy::parse(&text).ok_or_else(|| format!("{host}: no policy"))?;
+        let text = String::from_utf8(body);
+        let text = text.map_err(|error| Unfetched::invalid(format!("{host}: {error}")))?;
+        let policy = Policy::parse(&text);
+        let policy = policy.ok_or_else(|| Unfetched::invalid(format!("{host}: no policy")))?;
         Ok((text, policy))
     }
 

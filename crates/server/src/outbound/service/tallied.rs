@@ -18,7 +18,7 @@ impl Outbound {
         let Some((envelope, content)) = message else {
             return self.queue.close_tally(told, None).await.map(|_| ());
         };
-        let envelope = self.begun(envelope, content.len());
+        let envelope = self.begun(envelope, &content);
         if let Some(id) = self.queue.close_tally(told, Some((&envelope, &content))).await? {
             tracing::info!(queue = %id, octets = content.len(), "report");
             self.enter(Queued::new(id, envelope, Vec::new()), Some(content)).await;

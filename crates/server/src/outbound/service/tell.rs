@@ -121,7 +121,7 @@ impl Outbound {
             ..Envelope::default()
         };
         tracing::info!(about = %queued.id, "report");
-        Ok(Some((self.begun(envelope, message.len()), message.into())))
+        Ok(Some((self.begun(envelope, message.as_ref()), message.into())))
     }
 
     /// A message is late, or too late.

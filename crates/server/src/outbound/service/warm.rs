@@ -122,7 +122,7 @@ impl Outbound {
         let pool = self.pool(queued);
         for (target, progress) in queued.envelope.recipients.iter().zip(&queued.progress) {
             if progress.settled.is_none() {
-                let site = self.site(&target.address).await;
+                let site = self.site(&target.address, queued.envelope.tls_optional).await;
                 if let Some(wait) = self.waiting(For { site: &site, pool }) {
                     return Some(wait.why);
                 }

@@ -134,7 +134,7 @@ impl Work<'_> {
     async fn send(mut self) -> Result<Fate, Error> {
         let fate = match self.tally.id.kind {
             TallyKind::Dmarc => self.send_dmarc().await?,
-            TallyKind::Tls => Fate::Dropped(String::new()),
+            TallyKind::Tls => self.send_tls().await?,
         };
         let keep = i64::from(self.settings().retry_days.max(1));
         let given_up = self.now >= (i64::from(self.tally.id.day) + 1 + keep) * DAY_SECONDS;

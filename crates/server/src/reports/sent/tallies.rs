@@ -4,7 +4,7 @@
 //! lost; a kill loses the counts of [`EVERY`] at most, never a message. Nobody is counted for whom
 //! no report would be sent.
 
-use super::{Settings, dmarc::Counted};
+use super::{Settings, dmarc::Counted, tls::Session};
 use crate::clock::SystemClock;
 use account::{
     Clock as _, Error,
@@ -122,6 +122,11 @@ impl Tallies {
         if let Some(Counted { domain, about, row }) = counted {
             self.count((TallyKind::Dmarc, domain), about.clone(), row.clone());
         }
+    }
+
+    /// Counts a session with a host of a domain that asked for TLS reports.
+    pub fn count_session(&self, domain: &str, session: &Session) {
+        self.count((TallyKind::Tls, domain), Vec::new(), session.stored());
     }
 
     /// Writes down what was gathered. What cannot be written is lost, and the log says so.
