@@ -8,13 +8,15 @@
 //! site has no more connections than its limit; sites that have work take turns. Knows no clock:
 //! seconds are given.
 
+mod places;
 mod row;
 
 use super::backoff::{Backoff, mix};
 use account::queue::QueueId;
+use places::Places;
 use row::{Place, Row};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -118,7 +120,7 @@ pub struct Scheduler {
     connections: usize,
     /// Where each item is that is not in a connection's hands, by message and site: one is taken
     /// out without looking at the others.
-    places: BTreeMap<(u64, Arc<str>), Place>,
+    places: Places,
 }
 
 impl Scheduler {
@@ -132,19 +134,19 @@ impl Scheduler {
             wanting: VecDeque::new(),
             alarms: BTreeSet::new(),
             connections: 0,
-            places: BTreeMap::new(),
+            places: Places::default(),
         }
     }
 
     /// Items that are not in a connection's hands.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.places.len()
     }
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.places.len() == 0
     }
     /// Connections under way.
     #[must_use]
@@ -185,10 +187,10 @@ impl Scheduler {
     /// a connection had it, stays one item, with the recipients of both.
     fn put(&mut self, site: &Arc<str>, item: Item, put: impl FnOnce(&mut Row, Item) -> Place) {
         let Some(line) = self.lines.get_mut(site) else { return };
-        let (id, key) = (item.id.0, (item.id.0, Arc::clone(site)));
-        let known = self.places.remove(&key).and_then(|place| line.row.take(place, id));
+        let id = item.id.0;
+        let known = self.places.take(id, site).and_then(|place| line.row.take(place, id));
         let place = put(&mut line.row, item.joined(known));
-        self.places.insert(key, place);
+        self.places.put(id, site, place);
     }
 
     /// A site's state may have changed: puts it where it belongs.
@@ -197,7 +199,7 @@ impl Scheduler {
         while let Some(item) = line.row.pop_waiting(now) {
             let id = item.id.0;
             let place = line.row.push_back(item);
-            self.places.insert((id, Arc::clone(site)), place);
+            self.places.put(id, site, place);
         }
         let open_at = line.open_at(&self.limits, now);
         let room = line.connections < line.worth.min(self.limits.site_connections_max);
@@ -274,7 +276,7 @@ impl Scheduler {
         }
         let item = line.row.pop_due();
         if let Some(item) = &item {
-            self.places.remove(&(item.id.0, Arc::clone(site)));
+            self.places.take(item.id.0, site);
             let minute = now.div_euclid(60);
             line.minute = (minute, if line.minute.0 == minute { line.minute.1 + 1 } else { 1 });
         }
@@ -349,15 +351,11 @@ impl Scheduler {
 
     /// Takes a message out of every line; those in a connection's hands are not found.
     pub fn remove(&mut self, id: QueueId, now: i64) -> Vec<(Arc<str>, Item)> {
-        let first = (id.0, Arc::from(""));
-        let of_it = self.places.range(first..).take_while(|((of, _), _)| *of == id.0);
-        let places: Vec<(Arc<str>, Place)> =
-            of_it.map(|((_, site), place)| (Arc::clone(site), *place)).collect();
+        let places = self.places.take_all(id.0);
         let mut found = Vec::with_capacity(places.len());
         for (site, place) in places {
             let line = self.lines.get_mut(&site);
             let item = line.and_then(|line| line.row.take(place, id.0));
-            self.places.remove(&(id.0, Arc::clone(&site)));
             found.extend(item.map(|item| (site, item)));
         }
         for (site, _) in &found {
@@ -381,7 +379,7 @@ impl Scheduler {
                 while let Some(item) = line.row.pop_waiting(i64::MAX) {
                     let id = item.id.0;
                     let place = line.row.push_back(item);
-                    self.places.insert((id, Arc::clone(&name)), place);
+                    self.places.put(id, &name, place);
                 }
             }
             self.look(&name, now);

@@ -5,7 +5,7 @@
 //! was done, which tests bound.
 
 use super::Item;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Where an item is in its row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,9 +16,15 @@ pub(super) enum Place {
     Waiting(i64),
 }
 
+/// A hundred thousand may be due for a host that does not answer: they stand in one piece of
+/// memory, of which nothing is left when they are gone.
 #[derive(Default)]
 pub(super) struct Row {
-    due: BTreeMap<i64, Item>,
+    /// By turn, from `first` on; one that was taken out of the middle leaves a gap. Neither end is
+    /// a gap.
+    due: VecDeque<Option<Item>>,
+    first: i64,
+    due_count: usize,
     waiting: BTreeMap<(i64, u64), Item>,
     touched: u64,
 }
@@ -26,44 +32,67 @@ pub(super) struct Row {
 impl Row {
     /// Behind all that are due.
     pub(super) fn push_back(&mut self, item: Item) -> Place {
-        let turn = self.due.last_key_value().map_or(0, |(turn, _)| turn.saturating_add(1));
-        self.put(Place::Due(turn), item)
+        self.touched += 1;
+        self.due_count += 1;
+        let turn = self.first.saturating_add_unsigned(self.due.len() as u64);
+        self.due.push_back(Some(item));
+        Place::Due(turn)
     }
 
     /// Before all that are due.
     pub(super) fn push_front(&mut self, item: Item) -> Place {
-        let turn = self.due.first_key_value().map_or(0, |(turn, _)| turn.saturating_sub(1));
-        self.put(Place::Due(turn), item)
+        self.touched += 1;
+        self.due_count += 1;
+        self.first = self.first.saturating_sub(1);
+        self.due.push_front(Some(item));
+        Place::Due(self.first)
     }
 
     /// Not due before `at`.
     pub(super) fn wait(&mut self, at: i64, item: Item) -> Place {
-        self.put(Place::Waiting(at), item)
-    }
-
-    fn put(&mut self, place: Place, item: Item) -> Place {
         self.touched += 1;
-        let before = match place {
-            Place::Due(turn) => self.due.insert(turn, item),
-            Place::Waiting(at) => self.waiting.insert((at, item.id.0), item),
-        };
+        let before = self.waiting.insert((at, item.id.0), item);
         assert!(before.is_none(), "an item's place was taken");
-        place
+        Place::Waiting(at)
     }
 
     /// The item at a place.
     pub(super) fn take(&mut self, place: Place, id: u64) -> Option<Item> {
         self.touched += 1;
-        match place {
-            Place::Due(turn) => self.due.remove(&turn),
-            Place::Waiting(at) => self.waiting.remove(&(at, id)),
-        }
+        let turn = match place {
+            Place::Due(turn) => turn,
+            Place::Waiting(at) => return self.waiting.remove(&(at, id)),
+        };
+        let at = usize::try_from(turn.checked_sub(self.first)?).ok()?;
+        let item = self.due.get_mut(at)?.take()?;
+        assert!(item.id.0 == id, "another item stands at this turn");
+        self.due_count -= 1;
+        self.trim();
+        Some(item)
     }
 
     /// The first that is due.
     pub(super) fn pop_due(&mut self) -> Option<Item> {
         self.touched += 1;
-        self.due.pop_first().map(|(_, item)| item)
+        let item = self.due.front_mut()?.take()?;
+        self.due_count -= 1;
+        self.trim();
+        Some(item)
+    }
+
+    /// No gap stands at an end; each was made once and goes once. Memory that is not needed for
+    /// long is given back.
+    fn trim(&mut self) {
+        while let Some(None) = self.due.front() {
+            self.due.pop_front();
+            self.first = self.first.saturating_add(1);
+        }
+        while let Some(None) = self.due.back() {
+            self.due.pop_back();
+        }
+        if self.due.capacity() > 64 && self.due.len() < self.due.capacity() / 8 {
+            self.due.shrink_to(self.due.len() * 2);
+        }
     }
 
     /// The first that waits, if its time has come.
@@ -78,8 +107,8 @@ impl Row {
         self.waiting.first_key_value().map(|((at, _), _)| *at)
     }
 
-    pub(super) fn due(&self) -> usize {
-        self.due.len()
+    pub(super) const fn due(&self) -> usize {
+        self.due_count
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -89,5 +118,47 @@ impl Row {
     #[cfg(test)]
     pub(super) const fn touched(&self) -> u64 {
         self.touched
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use account::queue::QueueId;
+
+    fn item(id: u64) -> Item {
+        Item { id: QueueId(id), recipients: [0].into(), attempts: 0 }
+    }
+
+    #[test]
+    fn gaps_are_passed_over_and_go() {
+        let mut row = Row::default();
+        let places: Vec<Place> = (0..10).map(|id| row.push_back(item(id))).collect();
+        let front = row.push_front(item(99));
+        for id in [1, 2, 9, 8] {
+            assert_eq!(row.take(places[id], id as u64).map(|one| one.id.0), Some(id as u64));
+            assert_eq!(row.take(places[id], id as u64), None);
+        }
+        assert_eq!((row.due(), row.due.len()), (7, 9));
+        assert_eq!(row.take(front, 99).map(|one| one.id.0), Some(99));
+        let order: Vec<u64> = std::iter::from_fn(|| row.pop_due()).map(|one| one.id.0).collect();
+        assert_eq!(order, [0, 3, 4, 5, 6, 7]);
+        assert_eq!((row.due(), row.due.len()), (0, 0));
+        // Turns go on.
+        let place = row.push_back(item(3));
+        assert_eq!(row.take(places[3], 3), None);
+        assert_eq!(row.take(place, 3).map(|one| one.id.0), Some(3));
+    }
+
+    #[test]
+    fn memory_is_given_back() {
+        let mut row = Row::default();
+        for id in 0..10_000 {
+            row.push_back(item(id));
+        }
+        while row.due() > 10 {
+            row.pop_due();
+        }
+        assert!(row.due.capacity() < 200);
     }
 }
