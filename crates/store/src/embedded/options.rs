@@ -15,6 +15,9 @@ pub struct Options {
     pub prewrite: bool,
     /// Octets of log after which the index is made durable.
     pub checkpoint_octets: u64,
+    /// Octets of the index in memory after which it is made durable: small values, as a queue's,
+    /// take more memory than log.
+    pub checkpoint_memory_octets: u64,
     /// Seconds after which it is made durable if anything changed.
     pub checkpoint_seconds: u64,
     /// Commits that share a write and a sync at most.
@@ -44,6 +47,7 @@ impl Default for Options {
             segment_octets_max: 16 << 20,
             prewrite: true,
             checkpoint_octets: 64 << 20,
+            checkpoint_memory_octets: 12 << 20,
             checkpoint_seconds: 30,
             group_commits_max: 512,
             group_octets_max: 8 << 20,

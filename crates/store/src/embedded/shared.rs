@@ -116,7 +116,9 @@ impl Shared {
 
     /// Asks for a checkpoint when enough was applied; `since` octets were.
     pub fn applied(&self, since: u64) {
-        if since >= self.options.checkpoint_octets {
+        if since >= self.options.checkpoint_octets
+            || self.index.memory_octets() >= self.options.checkpoint_memory_octets
+        {
             let mut signals = self.signals();
             if !signals.wanted {
                 signals.wanted = true;
