@@ -3,7 +3,8 @@
 
 use crate::codec::{Reader, Writer};
 
-const FORM: u8 = 1;
+/// The first form did not name senders.
+const FORM: u8 = 2;
 /// Checks, reasons or words that are kept of a message; the first ones.
 pub const ITEMS_MAX: usize = 32;
 /// Octets of a text that are kept.
@@ -66,6 +67,10 @@ pub struct Explained {
     pub words: Vec<Word>,
     /// It was put into Junk.
     pub junk: bool,
+    /// Whom what people do with it speaks for or against, as [`crate::reputation::Name`] writes
+    /// them: domains that are proven to have sent it, the client's address, its network. None where
+    /// nobody is judged.
+    pub senders: Vec<String>,
 }
 
 fn write_text(to: &mut Writer, text: &str) {
@@ -125,13 +130,16 @@ impl Explained {
             write_text(&mut to, text);
             write_score(&mut to, *probability);
         }
+        to.number(self.senders.len().min(ITEMS_MAX) as u64);
+        self.senders.iter().take(ITEMS_MAX).for_each(|name| write_text(&mut to, name));
         to.0
     }
 
     /// `None` for damage.
     pub(crate) fn read(octets: &[u8]) -> Option<Self> {
         let mut from = Reader(octets);
-        (from.byte()? == FORM).then_some(())?;
+        let form = from.byte()?;
+        (1..=FORM).contains(&form).then_some(())?;
         let junk = from.byte()? != 0;
         let time = from.signed()?;
         let mut text = || read_text(&mut from);
@@ -148,8 +156,9 @@ impl Explained {
             let (place, text) = (read_text(from)?, read_text(from)?);
             Some(Word { place, text, probability: read_score(from)? })
         })?;
-        let from = reverse_path;
-        Some(Self { id, time, client, hello, from, checks, reasons, probability, words, junk })
+        let senders = if form == 1 { Vec::new() } else { read_items(&mut from, read_text)? };
+        let explained = Self { id, time, client, hello, from: reverse_path, ..Self::default() };
+        Some(Self { checks, reasons, probability, words, junk, senders, ..explained })
     }
 }
 
@@ -176,7 +185,19 @@ mod tests {
             probability: Some(0.993),
             words: vec![word],
             junk: true,
+            senders: vec!["a.test".into(), "192.0.2.1".into()],
         }
+    }
+
+    #[test]
+    fn the_first_form_names_no_senders_and_is_read() {
+        let none = Explained { senders: Vec::new(), ..one() };
+        let mut octets = none.write();
+        assert_eq!(octets.pop(), Some(0), "no senders");
+        octets[0] = 1;
+        assert_eq!(Explained::read(&octets), Some(none));
+        octets[0] = FORM + 1;
+        assert_eq!(Explained::read(&octets), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::{
     directory::turn::Turn,
     explain::Explained,
     keys,
+    reputation::Word,
     seal::{Kind, Seal},
 };
 use acts::{Act, Acts};
@@ -57,6 +58,8 @@ pub struct Learning {
 pub struct Learnt {
     /// What people said of which message; not what was gathered from filing and answering.
     pub said: Vec<(MessageId, Class)>,
+    /// All of it, what was gathered as well, with what was known of the message before.
+    pub words: Vec<(MessageId, Word)>,
     /// Whether there is more to be heard.
     pub more: bool,
 }
@@ -266,8 +269,7 @@ impl Books {
         let Some((all, last)) = account.acts(heard).await? else { return Ok(Learnt::default()) };
         let mut learnt = Learnt { more: true, ..Learnt::default() };
         for acts in &all {
-            let said = self.learn(account, acts, how).await?;
-            learnt.said.extend(said);
+            self.learn(account, acts, (how, &mut learnt)).await?;
         }
         if all.is_empty() && last.saturating_sub(stored) >= acts::STEP_COMMITS as u64 {
             let mut own = self.find(id).await?;
@@ -281,19 +283,19 @@ impl Books {
         Ok(learnt)
     }
 
-    /// Learns what one commit says; gives what was said.
+    /// Learns what one commit says, and adds what was said.
     async fn learn(
         &self,
         account: &Account,
         acts: &Acts,
-        how: Learning,
-    ) -> Result<Vec<(MessageId, Class)>, Error> {
+        (how, all): (Learning, &mut Learnt),
+    ) -> Result<(), Error> {
         let mut plan = Plan {
             owner: self.find(account.id().0).await?,
             server: self.find(SERVER).await?,
             puts: Puts::new(),
         };
-        let (mut said, mut learnt) = (Vec::new(), 0);
+        let (mut said, mut words) = (Vec::new(), Vec::new());
         for act in &acts.acts {
             let lesson = match act {
                 Act::Erased(message) => {
@@ -304,7 +306,7 @@ impl Books {
             };
             let Some(Asked { message, class, before, told }) = lesson else { continue };
             let known = before.is_some_and(|before| before.class == class);
-            if !known && learnt >= how.messages_max {
+            if !known && words.len() >= how.messages_max {
                 continue;
             }
             let keyword = match act {
@@ -316,7 +318,8 @@ impl Books {
             if let Some(before) = before.filter(|_| known) {
                 now = Lesson { keyword, ..before };
             } else if self.change(account, &mut plan, (message, before, how), &mut now).await? {
-                learnt += 1;
+                let before = before.map(|before| (before.class, before.time));
+                words.push((message, Word { class, before }));
                 said.extend(told.then_some((message, class)));
             } else {
                 continue;
@@ -338,7 +341,9 @@ impl Books {
             self.keep(plan.owner);
             self.keep(plan.server);
         }
-        Ok(said)
+        all.said.append(&mut said);
+        all.words.append(&mut words);
+        Ok(())
     }
 
     /// What an act asks for; nothing when it says nothing.

@@ -45,6 +45,7 @@ pub(crate) mod tag {
     pub const REPORT: u8 = b'l';
     pub const REPORT_COUNT: u8 = b'm';
     pub const MET: u8 = b'p';
+    pub const SENDER: u8 = b'q';
 }
 
 /// The longest key with numbers only: a tag, 8 and 4 octets.
@@ -231,6 +232,14 @@ pub(crate) fn of_owner(tag: u8, owner: u32) -> (Bytes, Bytes) {
 /// Strangers: when one came, by the hash of its name.
 pub(crate) fn met(hash: u64) -> Key {
     Key::new(tag::MET, &[&hash.to_be_bytes()])
+}
+/// Strangers: what is known of a sender, by the hash of its name.
+pub(crate) fn sender(hash: u64) -> Key {
+    Key::new(tag::SENDER, &[&hash.to_be_bytes()])
+}
+/// The hash that a whole key of one names.
+pub(crate) fn hash_of(key: &[u8]) -> Option<u64> {
+    key.get(1..)?.try_into().ok().map(u64::from_be_bytes)
 }
 /// Why a message is where it came to.
 pub(crate) fn explained(message: u32) -> Key {

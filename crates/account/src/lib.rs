@@ -41,6 +41,7 @@ pub mod queue;
 mod read;
 pub mod record;
 pub mod reports;
+pub mod reputation;
 mod saved;
 mod seal;
 pub mod search;

@@ -63,6 +63,8 @@ pub(crate) enum Kind {
     Report = 27,
     /// Of strangers, of hashes alone: a name.
     Stranger = 30,
+    /// Of strangers: what is known of a sender.
+    Sender = 31,
 }
 
 /// An account's key, ready for use.

@@ -1,8 +1,10 @@
 //! What is remembered of strangers who send mail here, under an account id of its own: when they
-//! came first, for greylisting.
+//! came first, for greylisting, and what their mail was worth ([`crate::reputation`]).
 //!
 //! Invariants: names are stored as keyed hashes; what is remembered is bounded, and the oldest is
 //! forgotten first. Nothing here decides what happens to a message.
+
+mod senders;
 
 use crate::{
     Accounts, Error,
@@ -55,6 +57,8 @@ pub struct Strangers {
     turn: Turn,
     /// Entries of [`Met`] there are.
     met: AtomicUsize,
+    /// Senders of which something is known.
+    senders: AtomicUsize,
 }
 
 impl Met {
@@ -87,14 +91,17 @@ impl Strangers {
                 (seal, Some((keys::sealing().bytes(), Some(wrapped.into()))))
             }
         };
-        let met = AtomicUsize::new(0);
-        let strangers = Arc::new(Self { shared, seal, turn: Turn::default(), met });
+        let (turn, met, senders) = Default::default();
+        let strangers = Arc::new(Self { shared, seal, turn, met, senders });
         if let Some(put) = made {
             strangers.commit(vec![put]).await?;
         }
         let mut count = 0;
         strangers.each(tag::MET, |_, _| count += 1).await?;
         strangers.met.store(count, Relaxed);
+        count = 0;
+        strangers.each(tag::SENDER, |_, _| count += 1).await?;
+        strangers.senders.store(count, Relaxed);
         Ok(strangers)
     }
 

@@ -36,7 +36,7 @@ fn offer(number: u32) -> NewMessage {
 async fn hear(books: &Books, bench: &Bench, how: Learning) -> Vec<Class> {
     let mut said = Vec::new();
     loop {
-        let Learnt { said: more, more: again } = books.hear(&bench.ana, how).await.unwrap();
+        let Learnt { said: more, more: again, .. } = books.hear(&bench.ana, how).await.unwrap();
         said.extend(more.into_iter().map(|(_, class)| class));
         if !again {
             return said;
