@@ -44,8 +44,6 @@ pub struct Settings {
     pub good_percent_max: u32,
     /// Whatever one account does with mail of a sender counts for so many messages at most.
     pub account_messages_max: u32,
-    /// What an address of bad repute may do of what `inbound.rates` lets others do.
-    pub rates_percent: u32,
     /// Senders that are remembered.
     pub senders_max: u32,
 }
@@ -60,7 +58,6 @@ impl Default for Settings {
             junk_percent_min: 80,
             good_percent_max: 20,
             account_messages_max: 3,
-            rates_percent: 25,
             senders_max: 100_000,
         }
     }

@@ -6,7 +6,9 @@ use crate::join;
 use crate::srs::Srs;
 use account::{
     Account, Accounts, Error, MailboxName, NewMessage, Recipient, Refused, SpecialUse,
-    explain::Explained, once::Transaction,
+    explain::Explained,
+    once::Transaction,
+    reputation::{Evidence, Name, Reputation},
 };
 use bytes::Bytes;
 use mail::{AccountId, Address};
@@ -71,19 +73,26 @@ pub struct Inbound {
     accounts: Arc<Accounts>,
     srs: Srs,
     classifier: Option<Classifier>,
+    reputation: Option<Arc<Reputation>>,
 }
 
 impl Inbound {
     /// For these accounts. `secret`: for senders of mail that goes on elsewhere.
     #[must_use]
     pub fn new(accounts: Arc<Accounts>, secret: &[u8; 32]) -> Self {
-        Self { accounts, srs: Srs::new(secret), classifier: None }
+        Self { accounts, srs: Srs::new(secret), classifier: None, reputation: None }
     }
 
     /// With a classifier for mail of strangers.
     #[must_use]
     pub fn with_classifier(self, classifier: Option<Classifier>) -> Self {
         Self { classifier, ..self }
+    }
+
+    /// With what is told which mail of strangers comes to an INBOX.
+    #[must_use]
+    pub fn with_reputation(self, reputation: &Arc<Reputation>) -> Self {
+        Self { reputation: Some(Arc::clone(reputation)), ..self }
     }
 
     /// What rewrites senders.
@@ -212,6 +221,10 @@ impl Inbound {
             None => {
                 account.append(inbox.id, vec![message]).await?;
             }
+        }
+        if let (Some(reputation), Some(why), false) = (&self.reputation, judged.explained, junk) {
+            let names: Vec<Name> = why.senders.iter().filter_map(|one| Name::parse(one)).collect();
+            reputation.count(&names, Evidence::Inbox(id));
         }
         Ok(account)
     }

@@ -16,6 +16,7 @@ mod outgoing;
 mod perform;
 mod queue;
 mod reports;
+mod reputation;
 mod sending;
 pub mod socket;
 mod token;
@@ -24,6 +25,7 @@ pub use junk::{CheckRow, Explanation, JunkReport, ReasonRow, Sorted, WhyReport, 
 pub use outgoing::{PendingReport, SentReport};
 pub use perform::Admin;
 pub use reports::{DomainReports, FailureRow, MailReports, ReporterRow, SourceRow, TlsReports};
+pub use reputation::SenderRow;
 
 use crate::dns::records::{Checked, Wanted};
 use serde::{Deserialize, Serialize};
@@ -207,6 +209,18 @@ pub enum Request {
     ReportsSend {
         today: bool,
     },
+    /// Senders: the worst first, or the best.
+    ReputationList {
+        best: bool,
+        limit: u32,
+    },
+    /// What is known of a domain, an address, a network.
+    ReputationShow {
+        sender: String,
+    },
+    ReputationForget {
+        sender: String,
+    },
     /// Certificates in use and wanted.
     CertificateList,
     /// Gets one, or all, now.
@@ -284,6 +298,7 @@ pub enum Reply {
     Certificates(Vec<crate::acme::Row>),
     ReportsPending(Vec<PendingReport>),
     ReportsSent(Vec<SentReport>),
+    Senders(Vec<SenderRow>),
 }
 
 /// How far an account's search index is.

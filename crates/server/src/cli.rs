@@ -11,6 +11,7 @@ mod junk;
 mod print;
 mod reindex;
 mod reports;
+mod reputation;
 mod run;
 
 use crate::{

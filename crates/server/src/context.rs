@@ -43,6 +43,8 @@ pub struct Context {
     pub reports: Arc<Desk>,
     /// What is remembered of them.
     pub strangers: Arc<account::strangers::Strangers>,
+    /// What their mail was worth.
+    pub reputation: Arc<account::reputation::Reputation>,
     /// What is found out about mail of strangers.
     pub inspection: Inspection,
     /// What is listened for.

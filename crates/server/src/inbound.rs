@@ -8,6 +8,7 @@
 mod authenticity;
 pub mod greylist;
 pub mod rates;
+pub mod reputation;
 mod reverse;
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
 use account::{
     Clock as _,
     explain::{self, Explained},
+    reputation::{Evidence, Reputation},
     strangers::Strangers,
 };
 pub use authenticity::{Authenticity, Sender};
@@ -27,9 +29,10 @@ use delivery::hops;
 use greylist::Greylist;
 use mail::header;
 use mailauth::results;
+use reputation::Judged;
 pub use reverse::Reverse;
 use spam::Class;
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, net::IpAddr, sync::Arc};
 use tokio::sync::watch;
 
 /// Characters of the reasons that are written on top of a message.
@@ -65,6 +68,8 @@ pub struct Settings {
     pub rates: rates::Limits,
     /// Whether strangers are asked to come again.
     pub greylist: greylist::Settings,
+    /// Whether senders are remembered.
+    pub reputation: account::reputation::Settings,
 }
 
 /// Checks mail that comes by port 25.
@@ -76,6 +81,7 @@ pub struct Inspection {
     rspamd: Option<Rspamd>,
     lists: dnslist::Used,
     greylist: Option<Greylist>,
+    reputation: Option<Arc<Reputation>>,
 }
 
 /// What was found.
@@ -95,6 +101,8 @@ pub struct Found {
     pub reverse: Reverse,
     /// What is counted of it for a DMARC report.
     pub counted: Option<Counted>,
+    /// Whom what people do with it speaks for or against.
+    pub senders: Vec<String>,
 }
 
 impl Found {
@@ -115,6 +123,7 @@ impl Found {
             checks: self.checks.iter().map(check).collect(),
             reasons: self.reasons.iter().map(reason).collect(),
             junk: self.action == Action::Junk,
+            senders: self.senders.clone(),
             ..Explained::default()
         }
     }
@@ -146,6 +155,7 @@ impl Inspection {
             rspamd,
             lists: dnslist::Used::new(scan.dns_lists),
             greylist: None,
+            reputation: None,
         })
     }
 
@@ -153,6 +163,14 @@ impl Inspection {
     #[must_use]
     pub fn with_strangers(mut self, strangers: &Arc<Strangers>) -> Self {
         self.greylist = Greylist::new(Arc::clone(strangers), self.settings.greylist.clone());
+        self
+    }
+
+    /// With what mail of senders was worth.
+    #[must_use]
+    pub fn with_reputation(mut self, reputation: &Arc<Reputation>) -> Self {
+        let enabled = reputation.settings().enabled;
+        self.reputation = enabled.then(|| Arc::clone(reputation));
         self
     }
 
@@ -176,14 +194,46 @@ impl Inspection {
                 tracing::info!(%id, vouched, "DMARC is overridden by a trusted ARC chain");
             }
         }
+        let judged = self.judge(sender, &authenticity).await;
         let mut verdicts = vec![self.of_dmarc(&authenticity)];
         let done = verdicts.first().map_or(Action::Accept, |one| one.action);
         let counted = counted((sender.address, content), &authenticity, done);
         let unauthenticated = verdicts.iter().any(|one| one.action == Action::Reject);
-        if !unauthenticated && let Some(waits) = self.waits(sender, &authenticity).await {
+        let known = unauthenticated || judged.good;
+        if !known && let Some(waits) = self.waits(sender, &authenticity).await {
             // Nobody else has to look at it before it comes again.
             return Self::together(vec![waits], false, String::new());
         }
+        let scanned = self.scanned((sender, &authenticity), (id, recipients, message)).await;
+        let found_by_others = scanned.iter().map(|one| one.action).max().unwrap_or(Action::Accept);
+        verdicts.extend(scanned);
+        verdicts.extend(judged.verdict());
+        let (mut fields, mut checks) = (String::new(), Vec::new());
+        let mut reverse = Reverse::Unchecked;
+        if self.settings.check_senders && self.dns.is_some() {
+            reverse = sender.from.as_ref().map_or(reverse, |from| Reverse::of(from, &authenticity));
+            checks = authenticity.entries();
+            let (authserv_id, entries) = (self.host_name.clone(), checks.clone());
+            fields = results::Results { authserv_id, entries }.field();
+        }
+        let mut found = Self::together(verdicts, unauthenticated, fields);
+        // Who is asked to come again is counted then.
+        if !matches!(found.action, Action::Greylist | Action::SoftReject) {
+            found.counted = counted;
+            if let Some(reputation) = &self.reputation {
+                reputation::count(reputation, &judged.names, (done, found_by_others));
+            }
+        }
+        let senders = judged.names.iter().map(ToString::to_string).collect();
+        Found { checks, reverse, senders, ..found }
+    }
+
+    /// What scanners and lists say of a message.
+    async fn scanned(
+        &self,
+        (sender, authenticity): (&Sender<'_>, &Authenticity),
+        (id, recipients, message): (&str, &[String], &Bytes),
+    ) -> Vec<Verdict> {
         let from = sender.from.as_ref().map(ToString::to_string).unwrap_or_default();
         let (clamd, rspamd, lists) = tokio::join!(
             async {
@@ -208,21 +258,31 @@ impl Inspection {
             },
             self.listed(sender)
         );
-        verdicts.extend([clamd, rspamd, lists].into_iter().flatten());
-        let (mut fields, mut checks) = (String::new(), Vec::new());
-        let mut reverse = Reverse::Unchecked;
-        if self.settings.check_senders && self.dns.is_some() {
-            reverse = sender.from.as_ref().map_or(reverse, |from| Reverse::of(from, &authenticity));
-            checks = authenticity.entries();
-            let (authserv_id, entries) = (self.host_name.clone(), checks.clone());
-            fields = results::Results { authserv_id, entries }.field();
+        [clamd, rspamd, lists].into_iter().flatten().collect()
+    }
+
+    /// What is known of who sent a message.
+    async fn judge(&self, sender: &Sender<'_>, authenticity: &Authenticity) -> Judged {
+        let reputation = self.reputation.as_ref();
+        let judges = reputation.filter(|_| !self.settings.rates.exempts(sender.address));
+        let Some(reputation) = judges else { return Judged::default() };
+        let names = match &self.dns {
+            Some(dns) => {
+                let seconds = self.settings.check_seconds;
+                reputation::names(&**dns, (sender, authenticity), seconds).await
+            }
+            None => reputation::places(sender.address).to_vec(),
+        };
+        reputation::judge(reputation, names).await
+    }
+
+    /// A client named a recipient that is not here.
+    pub fn unknown_recipient(&self, client: IpAddr) {
+        if let Some(reputation) = &self.reputation
+            && !self.settings.rates.exempts(client)
+        {
+            reputation.count(&reputation::places(client), Evidence::UnknownRecipient);
         }
-        let mut found = Self::together(verdicts, unauthenticated, fields);
-        // Who is asked to come again is counted then.
-        if !matches!(found.action, Action::Greylist | Action::SoftReject) {
-            found.counted = counted;
-        }
-        Found { checks, reverse, ..found }
     }
 
     /// That a sender is asked to come again, if it is.
@@ -281,8 +341,9 @@ impl Inspection {
             let why = told(&reasons);
             let _ = write!(fields, "X-Palomar-Junk: {why}\r\n");
         }
-        let (checks, reverse, counted) = (Vec::new(), Reverse::Unchecked, None);
-        Found { action, reasons, unauthenticated, checks, fields, reverse, counted }
+        let (checks, senders) = Default::default();
+        let (reverse, counted) = (Reverse::Unchecked, None);
+        Found { action, reasons, unauthenticated, checks, fields, reverse, counted, senders }
     }
 
     /// Tells rspamd what a person says of a message, if it learns. What fails is in the log.

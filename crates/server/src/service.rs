@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     dns::Dns,
     driver::{Ended, Shared},
-    inbound::{Inspection, rates::Rates},
+    inbound::{self, Inspection, rates::Rates},
     indexer,
     listener::{Bound, Door, Taken},
     metrics::{self, Metrics},
@@ -28,7 +28,10 @@ use crate::{
     tls::{Certificates, Tls, TlsError},
     trainer,
 };
-use account::{Accounts, Clock as _, directory::AccountInfo, junk::Books, strangers::Strangers};
+use account::{
+    Accounts, Clock as _, directory::AccountInfo, junk::Books, reputation::Reputation,
+    strangers::Strangers,
+};
 use delivery::{
     Inbound,
     classify::{self, Classifier},
@@ -143,16 +146,19 @@ pub async fn run(
     let accounts = Arc::clone(&parts.stack.accounts);
     let reports = Arc::new(Desk::new(reports, accounts, parts.config.reports));
     let classifier = junk.enabled.then(|| Classifier::new(Arc::clone(&books), when));
-    let inbound = Inbound::new(Arc::clone(&parts.stack.accounts), &parts.stack.secret);
+    let strangers = Strangers::open(&parts.stack.accounts).await.map_err(failed)?;
+    let reputation = Arc::new(Reputation::new(&strangers, parts.config.inbound.reputation));
+    let inbound = Inbound::new(Arc::clone(&parts.stack.accounts), &parts.stack.secret)
+        .with_classifier(classifier)
+        .with_reputation(&reputation);
     let outbound = Outbound::open(
         &parts.stack.accounts,
         &parts.config.host_name,
-        (parts.config.outbound.clone(), dns.clone(), inbound.with_classifier(classifier)),
+        (parts.config.outbound.clone(), dns.clone(), inbound),
         &signing,
     );
     let outbound = outbound.await.map_err(failed)?;
-    let strangers = Strangers::open(&parts.stack.accounts).await.map_err(failed)?;
-    let opened = (open, outbound, signing, (books, reports, strangers), dns);
+    let opened = (open, outbound, signing, (books, reports, strangers, reputation), dns);
     let (service, bound, sockets) = Service::new(parts, opened)?;
 
     let addresses = service.listen(bound)?;
@@ -205,13 +211,13 @@ async fn any([one, two]: &mut [Signal; 2]) {
 
 /// What was opened for a server, and what its connections hold.
 type Opened = (mpsc::Sender<()>, Arc<Outbound>, Arc<Signing>, Known, Option<Arc<Dns>>);
-type Known = (Arc<Books>, Arc<Desk>, Arc<Strangers>);
+type Known = (Arc<Books>, Arc<Desk>, Arc<Strangers>, Arc<Reputation>);
 
 impl Service {
     /// Nothing runs yet; sockets are given back.
     fn new(
         parts: Parts,
-        (open, outbound, signing, (books, reports, strangers), dns): Opened,
+        (open, outbound, signing, (books, reports, strangers, reputation), dns): Opened,
     ) -> Result<(Self, Vec<Bound>, Sockets), ServiceError> {
         let Parts { config, bound, sockets, certificates, stack } = parts;
         let (down, shutdown) = watch::channel(false);
@@ -234,7 +240,8 @@ impl Service {
         };
         let checks = (config.inbound.clone(), config.scan.clone());
         let inspection = Inspection::new(dns.clone(), &config.host_name, checks);
-        let inspection = inspection.map_err(io::Error::other)?.with_strangers(&strangers);
+        let inspection = inspection.map_err(io::Error::other)?;
+        let inspection = inspection.with_strangers(&strangers).with_reputation(&reputation);
         let acme = certificates.as_ref().filter(|_| config.acme.terms_agreed).map(|certificates| {
             Acme::new(
                 config.acme.clone(),
@@ -257,6 +264,7 @@ impl Service {
             rates,
             reports,
             strangers,
+            reputation,
             inspection,
             protocols: config.listeners.iter().map(|one| one.protocol).collect(),
             sts: config.sts.policy(&config.host_name),
@@ -280,6 +288,9 @@ impl Service {
         reports::sent::start(&self.context, (self.open.clone(), shutdown));
         let (context, down) = (Arc::clone(&self.context), shutdown.clone());
         tokio::spawn(async move { context.inspection.try_lists(down).await });
+        let remembered = (Arc::clone(&self.context.reputation), Arc::clone(&self.context.rates));
+        let until = (self.open.clone(), shutdown.clone());
+        tokio::spawn(inbound::reputation::run(remembered, until));
         let context = Arc::clone(&self.context);
         tokio::spawn(trainer::run(context, self.config.junk, shutdown.clone()));
         let accounts = Arc::clone(&self.context.accounts);

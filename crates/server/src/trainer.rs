@@ -4,12 +4,13 @@
 //! account next changes, whatever happened meanwhile. What fails is tried again then, never in a
 //! loop.
 
-use crate::context::Context;
+use crate::{clock::SystemClock, context::Context};
 use account::{
-    Error, Refused,
+    Account, Clock as _, Error, Refused,
     junk::{Learning, Learnt},
+    reputation::{Name, Word},
 };
-use mail::AccountId;
+use mail::{AccountId, MessageId};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -98,7 +99,11 @@ async fn hear(context: &Context, id: AccountId, how: Learning) {
 /// A step; whether there may be more.
 async fn hear_some(context: &Context, id: AccountId, how: Learning) -> Result<bool, Error> {
     let account = context.accounts.account(id).await?;
-    let Learnt { said, more } = context.books.hear(&account, how).await?;
+    let Learnt { said, words, more } = context.books.hear(&account, how).await?;
+    // Who does not teach the server does not tell others of senders either.
+    for (message, word) in words.into_iter().filter(|_| how.teaches_server) {
+        speak(context, &account, (message, word)).await;
+    }
     for (message, class) in said {
         tracing::info!(account = id.0, message = message.0, ?class, "learnt");
         if !context.inspection.teaches() {
@@ -110,4 +115,16 @@ async fn hear_some(context: &Context, id: AccountId, how: Learning) -> Result<bo
         }
     }
     Ok(more)
+}
+
+/// What somebody says of a message is said of its senders.
+async fn speak(context: &Context, account: &Account, (message, word): (MessageId, Word)) {
+    match account.explained(message).await {
+        Ok(Some(why)) => {
+            let names: Vec<Name> = why.senders.iter().filter_map(|one| Name::parse(one)).collect();
+            context.reputation.hear(&names, (account.id(), word), SystemClock.now_seconds());
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(account = account.id().0, %error, "senders not judged"),
+    }
 }

@@ -73,6 +73,9 @@ pub struct Explanation {
     pub junk_percent: Option<f64>,
     pub words: Vec<WordRow>,
     pub junk: bool,
+    /// Whose reputation it is counted for.
+    #[serde(default)]
+    pub senders: Vec<String>,
 }
 
 /// See [`account::explain::Check`].
@@ -123,6 +126,7 @@ impl From<Explained> for Explanation {
             junk_percent: from.probability.map(|one| one * 100.0),
             words: from.words.into_iter().map(word).collect(),
             junk: from.junk,
+            senders: from.senders,
         }
     }
 }

@@ -122,6 +122,9 @@ impl Admin {
             Request::Why { .. } | Request::JunkStatus { .. } | Request::JunkLearn { .. } => {
                 self.junk(request).await
             }
+            Request::ReputationList { .. }
+            | Request::ReputationShow { .. }
+            | Request::ReputationForget { .. } => self.reputation(request).await,
             Request::CertificateList | Request::CertificateRenew { .. } => {
                 self.certificate(request).await
             }

@@ -247,8 +247,11 @@ impl Smtp {
             route => route.map(Place::Here),
         };
         let route = route.map_err(|problem| {
-            if matches!(problem, Problem::NoSuchUser) && self.may_come(Act::Unknown).is_err() {
-                return Verdict::TooMuch;
+            if matches!(problem, Problem::NoSuchUser) && self.kind == Kind::Reception {
+                if self.may_come(Act::Unknown).is_err() {
+                    return Verdict::TooMuch;
+                }
+                self.context.inspection.unknown_recipient(self.peer.address.ip());
             }
             tracing::info!(
                 connection = self.peer.id, protocol = self.protocol(), to = %to.path,

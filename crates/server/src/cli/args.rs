@@ -2,6 +2,7 @@
 
 mod account;
 mod reports;
+mod reputation;
 mod units;
 
 use super::{Stop, code};
@@ -10,6 +11,7 @@ pub use account::AccountCommand;
 use account::password_from_input;
 use clap::{Args, Parser, Subcommand};
 pub use reports::ReportsCommand;
+pub use reputation::ReputationCommand;
 use std::path::PathBuf;
 use units::{octets, seconds};
 
@@ -109,6 +111,9 @@ pub enum Command {
     /// What others report of mail in our names and of TLS on its way; what we report to others
     #[command(subcommand)]
     Reports(ReportsCommand),
+    /// What mail of domains and addresses was worth here
+    #[command(subcommand)]
+    Reputation(ReputationCommand),
     /// Bring expunged messages back
     #[command(subcommand)]
     Undelete(UndeleteCommand),
@@ -472,6 +477,7 @@ pub fn request(command: Command) -> Result<Request, Stop> {
             CertificateCommand::Renew { name } => Request::CertificateRenew { name },
         },
         Command::Reports(command) => command.request(),
+        Command::Reputation(command) => command.request(),
         Command::Junk(JunkCommand::Status { address }) => Request::JunkStatus { address },
         Command::Check { .. } => Request::Check,
         Command::Serve

@@ -98,6 +98,12 @@ fn came(explained: &Explanation, out: &mut String) {
     for check in &explained.checks {
         *out += &format!("  {:<6} {:<10} {}\n", check.method, check.result, check.of);
     }
+    if !explained.senders.is_empty() {
+        *out += &format!(
+            "What becomes of it counts for the reputation of {}.\n",
+            explained.senders.join(", ")
+        );
+    }
     if let Some(percent) = explained.junk_percent {
         *out +=
             &format!("By what was learnt here it is junk to {percent:.1} %; what says so most:\n");
@@ -145,6 +151,7 @@ mod tests {
             junk_percent: Some(97.25),
             words: vec![word],
             junk: true,
+            senders: vec!["a.test".into(), "192.0.2.1".into()],
             ..Explanation::default()
         };
         let report = WhyReport {
@@ -160,6 +167,7 @@ mod tests {
             "from 192.0.2.1, which calls itself mx.a.test, sent by nobody (<>)",
             "  spf    fail       smtp.mailfrom=a.test\n",
             "junk to 97.2 %",
+            "counts for the reputation of a.test, 192.0.2.1.\n",
             "  junk    99.0 %  subject: pills\n",
             "It was put into Junk because of:\n  BAD_LIST (+4.5): listed\n",
             "somebody here showed that it is wanted; that was learnt.\n",

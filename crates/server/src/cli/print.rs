@@ -72,6 +72,7 @@ impl Out {
             Reply::Why(report) => print!("{}", super::junk::why(report)),
             Reply::ReportsPending(rows) => rows.iter().for_each(|row| println!("{}", row.line())),
             Reply::ReportsSent(rows) => rows.iter().for_each(|row| println!("{}", row.line())),
+            Reply::Senders(rows) => print!("{}", super::reputation::text(rows)),
             Reply::Certificates(rows) => rows.iter().for_each(certificate),
             Reply::Reports(domains) if domains.is_empty() => println!("no reports"),
             Reply::Reports(domains) => {

@@ -5,14 +5,15 @@
 //! then as many as leak out with time. A place is an address (IPv6: a /64) and, with a multiple of
 //! its limits, the network around it (IPv4: a /24, IPv6: a /48).
 //!
-//! Invariants: memory is bounded by `networks_max`; a place about which nothing is known may do
-//! what the limits say.
+//! Invariants: memory is bounded by `networks_max`, and by `reputation.senders_max` places of bad
+//! repute, which may do a part of it; a place about which nothing is known may do what the limits
+//! say.
 
 use crate::proxy::Network;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -66,6 +67,8 @@ pub struct Limits {
     pub networks_max: u32,
     /// Networks without limits.
     pub exempt: Vec<Network>,
+    /// What a place of bad repute may do of all that, in percent.
+    pub slowed_percent: u32,
 }
 
 impl Limits {
@@ -89,12 +92,17 @@ impl Limits {
 /// The buckets of a place: when each will have leaked out, in microseconds of the caller's clock.
 type Buckets = [u64; ACTS];
 
+/// A network: its first address, and the bits that are its own.
+pub type Place = (IpAddr, u8);
+
 /// Counts what comes.
 #[derive(Debug)]
 pub struct Rates {
     limits: Limits,
     begun: Instant,
-    places: Mutex<HashMap<(IpAddr, u8), Buckets>>,
+    places: Mutex<HashMap<Place, Buckets>>,
+    /// Those of bad repute.
+    slowed: Mutex<HashSet<Place>>,
 }
 
 impl Default for Rates {
@@ -108,7 +116,7 @@ impl Rates {
     /// With these limits.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, begun: Instant::now(), places: Mutex::default() }
+        Self { limits, begun: Instant::now(), places: Mutex::default(), slowed: Mutex::default() }
     }
 
     /// Milliseconds since it was made: the time of acts.
@@ -129,6 +137,33 @@ impl Rates {
         self.look(address, act, (now, false))
     }
 
+    fn slowed(&self) -> MutexGuard<'_, HashSet<Place>> {
+        self.slowed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place may do a part of what others may, or all of it again.
+    pub fn slow(&self, place: Place, slow: bool) {
+        let mut slowed = self.slowed();
+        if slow {
+            slowed.insert(place);
+        } else {
+            slowed.remove(&place);
+        }
+    }
+
+    /// These places may do a part of what others may, and nobody else.
+    pub fn slow_alone(&self, places: Vec<Place>) {
+        *self.slowed() = places.into_iter().collect();
+    }
+
+    /// How many of so many acts a place may do.
+    fn share(&self, place: &Place, limit: u64) -> u64 {
+        if self.limits.slowed_percent >= 100 || !self.slowed().contains(place) {
+            return limit;
+        }
+        (limit.saturating_mul(self.limits.slowed_percent.into()) / 100).max(1)
+    }
+
     fn look(&self, address: IpAddr, act: Act, (now, count): (u64, bool)) -> bool {
         let (limit, period) = self.limits.of(act);
         if limit == 0 || self.limits.exempts(address) {
@@ -141,11 +176,12 @@ impl Rates {
         let both = [(place(address), 1), (around(address), times)];
         let mut filled = [0; 2];
         for ((place, times), filled) in both.iter().zip(&mut filled) {
-            let step = period / (u64::from(limit) * times).max(1);
+            let most = self.share(place, u64::from(limit) * times);
+            let step = period / most.max(1);
             let buckets = places.get(place).copied().unwrap_or_default();
             *filled = buckets.get(act as usize).copied().unwrap_or(0).max(now) + step;
             // The bucket is full when more would leak out than a period lets.
-            if *filled > now + step * u64::from(limit) * times {
+            if *filled > now + step * most {
                 return false;
             }
         }
@@ -162,12 +198,7 @@ impl Rates {
     }
 
     /// Forgets what has leaked out, and, when that is not enough, the emptiest of some places.
-    fn make_room(
-        &self,
-        places: &mut HashMap<(IpAddr, u8), Buckets>,
-        place: &(IpAddr, u8),
-        now: u64,
-    ) {
+    fn make_room(&self, places: &mut HashMap<Place, Buckets>, place: &Place, now: u64) {
         let max = usize::try_from(self.limits.networks_max.max(2)).unwrap_or(usize::MAX);
         if places.len() < max || places.contains_key(place) {
             return;
@@ -185,7 +216,7 @@ impl Rates {
 }
 
 /// An address, or what one subscriber has of IPv6.
-fn place(address: IpAddr) -> (IpAddr, u8) {
+pub(super) fn place(address: IpAddr) -> Place {
     match address.to_canonical() {
         IpAddr::V4(v4) => (IpAddr::V4(v4), 32),
         IpAddr::V6(v6) => (cut_v6(v6, 64), 64),
@@ -193,7 +224,7 @@ fn place(address: IpAddr) -> (IpAddr, u8) {
 }
 
 /// The network around it.
-pub(super) fn around(address: IpAddr) -> (IpAddr, u8) {
+pub(super) fn around(address: IpAddr) -> Place {
     match address.to_canonical() {
         IpAddr::V4(v4) => (IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & 0xffff_ff00)), 24),
         IpAddr::V6(v6) => (cut_v6(v6, 48), 48),
@@ -282,6 +313,30 @@ mod tests {
         assert!((0..9).all(|_| rates.admit(ip("127.0.0.1"), Act::Message, 0)));
         assert!((0..9).all(|_| rates.admit(ip("192.0.2.1"), Act::Recipient, 0)));
         assert!(rates.places.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_place_of_bad_repute_may_do_a_part_of_it() {
+        let rates = rates(Limits {
+            messages_hour_max: 8,
+            connections_minute_max: 1,
+            network_times_max: 4,
+            networks_max: 100,
+            slowed_percent: 25,
+            ..Limits::default()
+        });
+        let admitted =
+            |from: &str| (0..99).filter(|_| rates.admit(ip(from), Act::Message, 0)).count();
+        rates.slow(place(ip("192.0.2.1")), true);
+        assert_eq!((admitted("192.0.2.1"), admitted("192.0.2.2")), (2, 8));
+        assert!(rates.admit(ip("192.0.2.1"), Act::Connection, 0), "never nothing");
+        rates.slow(place(ip("192.0.2.1")), false);
+        assert_eq!(admitted("192.0.2.1"), 6);
+        // Of a network, what all of it may do.
+        rates.slow_alone(vec![around(ip("198.51.100.1"))]);
+        assert_eq!((admitted("198.51.100.1"), admitted("198.51.100.2")), (8, 0));
+        rates.slow_alone(Vec::new());
+        assert_eq!(admitted("198.51.100.2"), 8);
     }
 
     #[test]

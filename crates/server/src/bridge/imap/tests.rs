@@ -149,6 +149,10 @@ impl World {
             crate::reports::received::Desk::new(reports, Arc::clone(&accounts), Default::default());
         let context = Arc::new(Context {
             reports: Arc::new(reports),
+            reputation: Arc::new(account::reputation::Reputation::new(
+                &strangers,
+                Default::default(),
+            )),
             strangers,
             rates: Arc::default(),
             acme: None,
