@@ -7,8 +7,8 @@
 //!
 //! Invariants: what was decided by reputation itself, or by the classifier, is no evidence; a
 //! domain that nobody proved is never counted, and what DMARC disowns is counted against who gave
-//! it to us alone; nobody who counts waits; what is gathered, and what is kept, has a limit. Nothing
-//! here decides what happens to a message.
+//! it to us alone; nobody who counts waits; what is gathered, and what is kept, has a limit.
+//! Nothing here decides what happens to a message.
 
 mod name;
 mod standing;
@@ -26,7 +26,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Senders, and accounts of them, that are gathered in memory at most, about a hundred octets each.
+/// Senders, and accounts of them, that are gathered in memory at most: some hundred octets each.
 const GATHERED_MAX: usize = 20_000;
 
 /// Settings.

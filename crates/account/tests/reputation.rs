@@ -142,6 +142,7 @@ fn what_is_remembered_is_bounded_and_who_says_least_goes_first() {
         }
         reputation.write(NOW + 21 * DAY).await.unwrap();
         assert!(reputation.count_known() <= 20);
+        assert!(known("known.test").await && known("18.test").await, "they drive nobody else out");
         let mut count = 0;
         reputation.each(NOW + 21 * DAY, |_| count += 1).await.unwrap();
         assert_eq!(count, reputation.count_known());

@@ -60,11 +60,15 @@ impl Strangers {
         let names: Vec<Name> = additions.keys().cloned().collect();
         let mut all = Vec::with_capacity(names.len());
         for some in names.chunks(PAGE) {
-            let known = self.senders(some).await?;
+            let mut known = self.senders(some).await?;
             let new = known.iter().filter(|one| one.is_none()).count();
             let max = usize::try_from(settings.senders_max.max(1)).unwrap_or(usize::MAX);
             if self.senders_count() + new > max {
-                self.forget_senders((now, settings), new).await?;
+                // A flood of new ones does not drive out all others.
+                let room = new.min(max / 10 + 1);
+                self.forget_senders((now, settings), room).await?;
+                // Some of these may be among those.
+                known = self.senders(some).await?;
             }
             let (mut puts, mut made) = (Puts::new(), 0);
             for (name, known) in some.iter().zip(known) {

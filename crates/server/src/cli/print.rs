@@ -2,8 +2,8 @@
 
 use crate::{
     admin::{
-        AccountDetails, CheckReport, DeletedRow, DkimKeyRow, QueueDetails, QueueSite, Reply,
-        SendingDetails, TokenRow,
+        AccountDetails, CheckReport, DeletedRow, DkimKeyRow, MailboxRow, QueueDetails, QueueSite,
+        Reply, SendingDetails, TokenRow,
     },
     calendar::{day, short},
     dns::records::{Checked, State, Wanted},
@@ -55,13 +55,7 @@ impl Out {
                 println!("{token}\n\nThis is the token of {name}. It is not shown again.");
             }
             Reply::Tokens(rows) => rows.iter().for_each(token),
-            Reply::Mailboxes(rows) => {
-                println!("{:>9} {:>9} {:>11}  mailbox", "messages", "unseen", "octets");
-                for row in rows {
-                    let (messages, unseen) = (row.messages, row.unseen);
-                    println!("{messages:>9} {unseen:>9} {:>11}  {}", row.octets, row.name);
-                }
-            }
+            Reply::Mailboxes(rows) => mailboxes(rows),
             Reply::Imported { imported, known } => {
                 println!("{imported} imported, {known} known already");
             }
@@ -109,6 +103,14 @@ fn deleted(row: &DeletedRow) {
     let (number, mailbox, octets) = (row.message, &row.mailbox, row.octets);
     let (from, subject) = (shown(&row.from), shown(&row.subject));
     println!("{number:>8}  until {until} {octets:>9}  {mailbox}  {from}: {subject}");
+}
+
+fn mailboxes(rows: &[MailboxRow]) {
+    println!("{:>9} {:>9} {:>11}  mailbox", "messages", "unseen", "octets");
+    for row in rows {
+        let (messages, unseen) = (row.messages, row.unseen);
+        println!("{messages:>9} {unseen:>9} {:>11}  {}", row.octets, row.name);
+    }
 }
 
 fn token(row: &TokenRow) {
