@@ -17,9 +17,13 @@ ZONE = """
     nobody.test. TXT "v=spf1 ip4:127.0.0.0/8 -all"
     strict.test. TXT "v=spf1 -all"
     _dmarc.strict.test. TXT "v=DMARC1; p=reject"
+    wicked.test. TXT "v=spf1 ip4:127.0.0.0/8 -all"
+    wicked.test.list.test. A 127.0.0.2
+    test.list.test. A 127.0.0.2
 """
 # The classifier would have its own say.
-SETTINGS = 'log = "server=info"\n[spam]\nclassifier = false\n[inbound]\nexempt = []\n'
+LIST = 'dns_lists = [{ zone = "list.test", of = "domains", codes = { "127.0.0.2" = "reject" } }]\n'
+SETTINGS = f'log = "server=info"\n[spam]\nclassifier = false\n{LIST}[inbound]\nexempt = []\n'
 # Each in a network of its own.
 ONE, TWO, THREE, FOUR = "127.1.1.1", "127.2.2.2", "127.3.3.3", "127.4.4.4"
 
@@ -108,6 +112,10 @@ def test_what_several_accounts_call_junk_is_junk_for_others_until_they_take_it_b
     assert f"counts for the reputation of bulk.test, {TWO}, 127.2.2.0/24." in told, told
     # What was decided so is no evidence: nothing is known of the address that gave it.
     assert shown(server, TWO) == {}
+    # Nor is it when somebody's mail program agrees.
+    client(server, other, "Junk").ok("STORE 1:2 +FLAGS ($Junk)")
+    until(lambda: json.loads(server.cli("--json", "junk", "status", other.address))["junk"]["junk"] == 2)
+    assert shown(server, TWO) == {}
     assert known(server, "bulk.test", junk=9, inbox=9, found=0)
 
     # What is known outlives a kill.
@@ -188,6 +196,23 @@ def taken(server, source, count):
             told.append(smtp.mail("t@bulk.test")[0])
             smtp.rset()
         return told.count(250)
+
+
+def test_what_lists_find_counts_whole_against_the_address_and_less_against_the_domain(server):
+    account = server.new_account()
+    for _ in range(12):
+        with pytest.raises(smtplib.SMTPDataError):
+            send(server, "w@wicked.test", [account], TWO)
+    # What waits to be written is not lost when the server is stopped.
+    server.stop()
+    server.start()
+    rows = shown(server, TWO)
+    assert rows[TWO]["repute"] == "bad" and abs(rows[TWO]["found"] - 12) < 0.01, rows
+    row = shown(server, "wicked.test")["wicked.test"]
+    assert row["repute"] == "unknown" and abs(row["found"] - 12) < 0.01 and row["messages"] < 3.1, row
+    # An unknown domain from there is Junk.
+    send(server, "n@nobody.test", [account], TWO)
+    assert in_mailbox(server, account, "Junk") == 1
 
 
 @pytest.mark.parametrize("server", ["[greylist]\nenabled = true\ndelay_seconds = 600\nexempt_domains = [\"friend.test\"]\n"], indirect=True)

@@ -58,7 +58,8 @@ pub struct Learning {
 pub struct Learnt {
     /// What people said of which message; not what was gathered from filing and answering.
     pub said: Vec<(MessageId, Class)>,
-    /// All of it, what was gathered as well, with what was known of the message before.
+    /// All of it, what was gathered as well, with what was known of the message before; not
+    /// whether it was filtered.
     pub words: Vec<(MessageId, Word)>,
     /// Whether there is more to be heard.
     pub more: bool,
@@ -319,7 +320,7 @@ impl Books {
                 now = Lesson { keyword, ..before };
             } else if self.change(account, &mut plan, (message, before, how), &mut now).await? {
                 let before = before.map(|before| (before.class, before.time));
-                words.push((message, Word { class, before }));
+                words.push((message, Word { class, before, filtered: false }));
                 said.extend(told.then_some((message, class)));
             } else {
                 continue;

@@ -70,6 +70,9 @@ pub struct Word {
     pub class: Class,
     /// What it was said to be before, and when, in seconds since 1970.
     pub before: Option<(Class, i64)>,
+    /// We had put it into Junk ourselves: who agrees with that, or whose mail program does, says
+    /// nothing.
+    pub filtered: bool,
 }
 
 /// Something that was seen.
@@ -190,11 +193,15 @@ impl Reputation {
         let mut said = Said::default();
         let mut add = |class, weight| match class {
             Class::Ham => said.wanted += weight,
+            Class::Spam if word.filtered => {}
             Class::Spam => said.junk += weight,
         };
         add(word.class, 1.0);
         if let Some((before, then)) = word.before {
             add(before, -left(now - then, self.settings.half_life_days));
+        }
+        if said == Said::default() {
+            return;
         }
         let mut gathered = self.gathered();
         names.iter().for_each(|name| gathered.say(name, account, said));

@@ -36,7 +36,7 @@ async fn repute(reputation: &Reputation, text: &str, now: i64) -> Option<(Repute
 }
 
 fn junk(before: Option<(Class, i64)>) -> Word {
-    Word { class: Class::Spam, before }
+    Word { class: Class::Spam, before, filtered: false }
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn several_accounts_decide_and_take_it_back() {
         let later = repute(&reputation, "bad.test", NOW + 30 * DAY).await.unwrap().0;
         assert_eq!(later, Repute::Unknown);
 
-        let back = Word { class: Class::Ham, before: Some((Class::Spam, NOW)) };
+        let back = Word { class: Class::Ham, before: Some((Class::Spam, NOW)), filtered: false };
         for account in [1, 2, 3] {
             for _ in 0..3 {
                 reputation.hear(&names, (AccountId(account), back), NOW + DAY);
@@ -75,7 +75,7 @@ fn several_accounts_decide_and_take_it_back() {
         let (found, percent) = repute(&reputation, "bad.test", NOW + DAY).await.unwrap();
         assert!(found == Repute::Good && percent < 10.0, "{percent}");
         // What is said twice is not news.
-        let again = Word { class: Class::Spam, before: Some((Class::Spam, NOW)) };
+        let again = Word { class: Class::Spam, before: Some((Class::Spam, NOW)), filtered: false };
         reputation.hear(&names, (AccountId(9), again), NOW);
         assert_eq!(reputation.write(NOW + DAY).await.unwrap().0.len(), 0);
     });
@@ -92,6 +92,35 @@ fn one_account_alone_does_not() {
             reputation.write(NOW).await.unwrap();
         }
         assert_eq!(repute(&reputation, "bad.test", NOW).await.unwrap().0, Repute::Unknown);
+    });
+}
+
+#[test]
+fn who_agrees_with_our_own_verdict_says_nothing_and_who_does_not_says_something() {
+    let bench = Bench::new();
+    run(async {
+        let reputation = opened(&bench, settings()).await;
+        let names = [name("a.test")];
+        let word = |class, before| Word { class, before, filtered: true };
+        let mut said = Vec::new();
+        for (class, before) in [
+            (Class::Spam, None),
+            (Class::Ham, Some((Class::Spam, NOW))),
+            (Class::Spam, Some((Class::Ham, NOW))),
+        ] {
+            reputation.count(&names, Evidence::Inbox(AccountId(1)));
+            reputation.hear(&names, (AccountId(2), word(class, before)), NOW);
+            let (mut known, _) = reputation.write(NOW).await.unwrap();
+            let known = known.remove(0).standing.said();
+            said.push((known.wanted.round() as u32, known.junk.round() as u32));
+        }
+        assert_eq!(said, [(0, 0), (1, 0), (0, 0)]);
+        // Of who is not known nothing is kept for it.
+        let others = [name("b.test")];
+        reputation.hear(&others, (AccountId(2), word(Class::Spam, None)), NOW);
+        reputation.hear(&others, (AccountId(2), word(Class::Spam, Some((Class::Ham, NOW)))), NOW);
+        reputation.write(NOW).await.unwrap();
+        assert_eq!((repute(&reputation, "b.test", NOW).await, reputation.count_known()), (None, 1));
     });
 }
 

@@ -122,6 +122,7 @@ async fn speak(context: &Context, account: &Account, (message, word): (MessageId
     match account.explained(message).await {
         Ok(Some(why)) => {
             let names: Vec<Name> = why.senders.iter().filter_map(|one| Name::parse(one)).collect();
+            let word = Word { filtered: why.junk, ..word };
             context.reputation.hear(&names, (account.id(), word), SystemClock.now_seconds());
         }
         Ok(None) => {}

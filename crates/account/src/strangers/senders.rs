@@ -72,21 +72,26 @@ impl Strangers {
             }
             let (mut puts, mut made) = (Puts::new(), 0);
             for (name, known) in some.iter().zip(known) {
-                let room = self.senders_count() + made < max;
-                made += usize::from(known.is_none() && room);
                 let Some(addition) = additions.get(name) else { continue };
-                // More than the limit came at once: the last of them is not remembered.
-                if known.is_none() && !room {
-                    continue;
-                }
+                let new = known.is_none();
                 let mut standing = known.unwrap_or_else(|| Standing::new(name.clone(), now));
                 standing.add(addition, now, settings);
+                if new {
+                    // More than the limit came at once: the last of them is not remembered. Nor is
+                    // somebody of whom something is taken back that was forgotten long ago.
+                    if self.senders_count() + made >= max || standing.weight() <= 0.0 {
+                        continue;
+                    }
+                    made += 1;
+                }
                 let hash = self.sender_hash(name);
                 let sealed = self.seal.seal(Kind::Sender, hash, &standing.write())?;
                 puts.push((keys::sender(hash).bytes(), Some(sealed.into())));
                 all.push(standing.at(now, settings));
             }
-            self.commit(puts).await?;
+            if !puts.is_empty() {
+                self.commit(puts).await?;
+            }
             self.senders.fetch_add(made, Relaxed);
         }
         Ok(all)
