@@ -250,3 +250,25 @@ def test_mail_of_people_here_is_not_counted(server):
     sort(server, [accounts[1]], "INBOX", "Junk", 1)
     until(lambda: json.loads(server.cli("--json", "junk", "status", accounts[1].address))["junk"]["junk"] == 1)
     assert json.loads(server.cli("--json", "reputation", "list"))["senders"] == []
+
+
+def test_networks_that_are_exempt_are_neither_judged_nor_counted(tmp_path):
+    zone = Zone(tmp_path / "zone")
+    zone.set(ZONE)
+    try:
+        for server in served(f'[inbound]\nexempt = ["{ONE}/32"]\n{zone.settings}'):
+            account = server.new_account()
+            send(server, "s@bulk.test", [account], ONE)
+            with smtp_from(server, ONE) as smtp:
+                smtp.ehlo()
+                smtp.mail("s@bulk.test")
+                assert smtp.rcpt("nobody@example.test")[0] == 550
+            send(server, "s@friend.test", [account], TWO)
+            known(server, "friend.test", inbox=1)
+            assert shown(server, "bulk.test") == {} and shown(server, ONE) == {}
+            assert "reputation" not in server.cli("why", account.address, "--uid", "1")
+            # Without a server nobody knows.
+            server.stop()
+            server.cli("reputation", "list", codes=(3,))
+    finally:
+        zone.stop()
