@@ -101,5 +101,6 @@ const fn place(kind: Kind) -> &'static str {
         Kind::Html => "HTML",
         Kind::Link => "link",
         Kind::Attachment => "attachment",
+        Kind::Writing => "way of writing",
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Only fields of [`AUTHORED`] are looked at: the others tell by which way a message came, and
 //! what other filters thought of it, which whoever sends can write. In-Reply-To and References are
-//! left out too: anybody can answer a message that was never sent; the caller knows better.
+//! left out too: anybody can answer a message that was never sent; the caller knows better. Only a
+//! subject that says `Re:` without either is noted.
 
 use crate::tokens::{Gatherer, Kind};
-use crate::{url, words};
+use crate::writing::unsayable;
+use crate::{sender, url, words};
 use mail::{header, text};
 
 /// Fields that the author's program writes, in lower case.
@@ -42,25 +44,50 @@ const AUTHORED: &[&str] = &[
     "x-php-originating-script",
     "x-priority",
 ];
+/// Encoded words of a subject that are looked at.
+const ENCODED_WORDS_MAX: usize = 4;
+/// What programs write before the subject of an answer.
+const ANSWERS: [&str; 3] = ["re:", "aw:", "sv:"];
 /// Addresses of one field that are looked at.
 const ADDRESSES_MAX: usize = 64;
+
+/// Whom a message is from and for, as the rest of it may name them.
+#[derive(Default)]
+pub(crate) struct Parties {
+    /// Domains of the recipients, of which nothing is to be learnt.
+    pub own: Vec<String>,
+    /// Local parts of the recipients that are long enough to be told from other words.
+    pub locals: Vec<String>,
+    /// The author's host.
+    pub from: String,
+}
 
 /// What the fields say of each other.
 #[derive(Default)]
 struct Seen {
     from: String,
+    from_local: String,
     reply_to: String,
+    answers: bool,
+    mailer: String,
     message_id: String,
+    message_id_left: Vec<u8>,
     recipients: Vec<(String, String)>,
     subject: String,
     names: Vec<&'static str>,
 }
 
-/// Tokens of a header. Gives the domains of the recipients, of which nothing is to be learnt.
-pub(crate) fn tokens(octets: &[u8], gatherer: &mut Gatherer<'_>) -> Vec<String> {
+/// Local parts shorter than this are words of their own.
+const LOCAL_OCTETS_MIN: usize = 4;
+/// Recipients whose name is looked for in the text; who writes to more does not name each.
+const LOCALS_MAX: usize = 8;
+
+/// Tokens of a header. Gives whom the message is from and for.
+pub(crate) fn tokens(octets: &[u8], gatherer: &mut Gatherer<'_>) -> Parties {
     let mut seen = Seen::default();
     for field in header::fields(octets) {
         let lower = field.name.to_ascii_lowercase();
+        seen.answers |= matches!(lower.as_slice(), b"in-reply-to" | b"references");
         let Some(name) = AUTHORED.iter().find(|name| name.as_bytes() == lower) else { continue };
         if seen.names.contains(name) {
             // RFC 5322 §3.6: of each of these there is one at most.
@@ -81,7 +108,15 @@ pub(crate) fn tokens(octets: &[u8], gatherer: &mut Gatherer<'_>) -> Vec<String> 
     }
     order(&seen, gatherer);
     relations(&seen, gatherer);
-    seen.recipients.into_iter().map(|(_, domain)| url::registered(&domain).to_owned()).collect()
+    sender::writes(&seen.mailer, &seen.message_id_left, gatherer);
+    let mut parties = Parties { from: seen.from, ..Parties::default() };
+    for (local, domain) in seen.recipients {
+        parties.own.push(url::registered(&domain).to_owned());
+        if local.len() >= LOCAL_OCTETS_MIN && parties.locals.len() < LOCALS_MAX {
+            parties.locals.push(local);
+        }
+    }
+    parties
 }
 
 fn of_field(name: &'static str, value: &[u8], seen: &mut Seen, gatherer: &mut Gatherer<'_>) {
@@ -90,6 +125,8 @@ fn of_field(name: &'static str, value: &[u8], seen: &mut Seen, gatherer: &mut Ga
             let value = text::decode_header(value);
             let (shown, address) = author(&value);
             words::field(shown, Kind::Name, None, gatherer);
+            gatherer.add(Kind::Header, &format!("from {}", sender::form(&value)));
+            sender::author(shown, address, gatherer);
             if shown.is_empty() {
                 gatherer.add(Kind::Header, "from without a name");
             }
@@ -98,6 +135,7 @@ fn of_field(name: &'static str, value: &[u8], seen: &mut Seen, gatherer: &mut Ga
             }
             if let Some((local, domain)) = address.rsplit_once('@') {
                 seen.from = domain.to_lowercase();
+                seen.from_local = local.to_lowercase();
                 let digits = local.bytes().filter(u8::is_ascii_digit).count();
                 gatherer.add(Kind::Header, &format!("{} digits in from", digits.min(5)));
             }
@@ -112,6 +150,7 @@ fn of_field(name: &'static str, value: &[u8], seen: &mut Seen, gatherer: &mut Ga
         "x-mailer" | "user-agent" => {
             let value = text::decode_header(value);
             words::field(&value, Kind::Mailer, None, gatherer);
+            sender::program(&value).clone_into(&mut seen.mailer);
         }
         "message-id" => {
             let (left, domain) = match value.iter().rposition(|b| *b == b'@') {
@@ -119,6 +158,7 @@ fn of_field(name: &'static str, value: &[u8], seen: &mut Seen, gatherer: &mut Ga
                 None => (value, &[][..]),
             };
             gatherer.add(Kind::Header, &format!("message-id {}", shape(left.trim_ascii())));
+            seen.message_id_left = left.trim_ascii().to_owned();
             let domain = String::from_utf8_lossy(domain).to_lowercase();
             seen.message_id = domain.trim_matches(['@', '>', ' ', '\t', '\r', '\n']).to_owned();
         }
@@ -134,6 +174,9 @@ fn of_field(name: &'static str, value: &[u8], seen: &mut Seen, gatherer: &mut Ga
         | "x-accept-language" => {
             let value = String::from_utf8_lossy(value).trim().to_lowercase();
             gatherer.add(Kind::Header, &format!("{name} {value}"));
+        }
+        "content-type" => {
+            gatherer.add(Kind::Header, &format!("content-type {}", type_form(value)));
         }
         "organization" | "comments" | "keywords" | "thread-topic" => {
             words::field(&text::decode_header(value), Kind::Name, None, gatherer);
@@ -173,13 +216,32 @@ fn recipients(name: &str, value: &str, seen: &mut Seen, gatherer: &mut Gatherer<
         _ => "a crowd",
     };
     gatherer.add(Kind::Header, &format!("{name} {many}"));
+    gatherer.add(Kind::Header, &format!("{name} {}", sender::form(value)));
+}
+
+/// How the words of a subject are encoded (RFC 2047), and whether they need to be.
+fn encoded(value: &[u8], subject: &str, gatherer: &mut Gatherer<'_>) {
+    gatherer.add(Kind::Header, "subject with encoded words");
+    let value = String::from_utf8_lossy(value);
+    for word in value.split("=?").skip(1).take(ENCODED_WORDS_MAX) {
+        let mut parts = word.split('?');
+        let (charset, encoding) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("-"));
+        let form = format!("subject in {} {encoding}", charset.to_ascii_lowercase());
+        gatherer.add(Kind::Header, &form);
+    }
+    if subject.is_ascii() {
+        gatherer.add(Kind::Header, "subject encoded for nothing");
+    }
 }
 
 fn subject(value: &[u8], gatherer: &mut Gatherer<'_>) -> String {
-    if value.windows(2).any(|two| two == b"=?") {
-        gatherer.add(Kind::Header, "subject with encoded words");
-    }
     let subject = text::decode_header(value);
+    if value.windows(2).any(|two| two == b"=?") {
+        encoded(value, &subject, gatherer);
+    }
+    if subject.split_whitespace().next_back().is_some_and(unsayable) {
+        gatherer.add(Kind::Header, "subject ends in a word nobody can say");
+    }
     words::field(&subject, Kind::Subject, Some(Kind::SubjectPair), gatherer);
     let letters = subject.chars().filter(|c| c.is_alphabetic()).count();
     let large = subject.chars().filter(|c| c.is_uppercase()).count();
@@ -234,6 +296,18 @@ fn relations(seen: &Seen, gatherer: &mut Gatherer<'_>) {
     if told {
         gatherer.add(Kind::Header, "the recipient in subject");
     }
+    let himself = |(local, domain): &(String, String)| {
+        !local.is_empty() && *local == seen.from_local && *domain == seen.from
+    };
+    if seen.recipients.iter().any(himself) {
+        gatherer.add(Kind::Header, "from the recipient himself");
+    }
+    // What is answered can be feigned: that a message answers says nothing, but that one claims to
+    // without naming what does.
+    let subject = seen.subject.trim_start();
+    if !seen.answers && ANSWERS.iter().any(|mark| subject.starts_with(mark)) {
+        gatherer.add(Kind::Header, "an answer to nothing");
+    }
 }
 
 /// How a date is written: its words by what they are made of.
@@ -241,6 +315,31 @@ fn date_form(value: &[u8]) -> String {
     let words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let kinds: Vec<String> = words.take(8).map(date_word).collect();
     kinds.join(" ")
+}
+
+/// How Content-Type is written: the case of the type, quotes and spaces about its parameters.
+fn type_form(value: &[u8]) -> String {
+    let value = String::from_utf8_lossy(value);
+    let mut parts = value.trim().split(';');
+    let capitals = parts.next().is_some_and(|kind| kind.bytes().any(|b| b.is_ascii_uppercase()));
+    let mut form = String::from(if capitals { "A/A" } else { "a/a" });
+    for parameter in parts.take(3) {
+        form.push(';');
+        let written = parameter.trim_start();
+        let space = parameter.get(..parameter.len() - written.len()).unwrap_or_default();
+        if space.contains('\n') {
+            form.push('|');
+        }
+        if space.contains('\t') {
+            form.push('>');
+        } else if !space.is_empty() {
+            form.push(' ');
+        }
+        let (name, value) = written.split_once('=').unwrap_or((written, ""));
+        form.push_str(name.trim());
+        form.push_str(if value.starts_with('"') { "=\"\"" } else { "=" });
+    }
+    form
 }
 
 /// Digits become 0; the name of a day or month and a zone stand for all of them.

@@ -22,10 +22,139 @@ const TELLING: [&str; 16] = [
     "marquee", "meta", "object", "script", "select", "style",
 ];
 
+/// Elements that HTML has, or had, sorted; others are made up, to part words.
+const ELEMENTS: [&str; 124] = [
+    "a",
+    "abbr",
+    "acronym",
+    "address",
+    "applet",
+    "area",
+    "article",
+    "aside",
+    "audio",
+    "b",
+    "base",
+    "basefont",
+    "bdi",
+    "bdo",
+    "bgsound",
+    "big",
+    "blink",
+    "blockquote",
+    "body",
+    "br",
+    "button",
+    "canvas",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "data",
+    "datalist",
+    "dd",
+    "del",
+    "details",
+    "dfn",
+    "dialog",
+    "dir",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "embed",
+    "fieldset",
+    "figcaption",
+    "figure",
+    "font",
+    "footer",
+    "form",
+    "frame",
+    "frameset",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "head",
+    "header",
+    "hr",
+    "html",
+    "i",
+    "iframe",
+    "img",
+    "input",
+    "ins",
+    "isindex",
+    "kbd",
+    "label",
+    "layer",
+    "legend",
+    "li",
+    "link",
+    "main",
+    "map",
+    "mark",
+    "marquee",
+    "menu",
+    "meta",
+    "nav",
+    "nobr",
+    "noframes",
+    "noscript",
+    "object",
+    "ol",
+    "optgroup",
+    "option",
+    "output",
+    "p",
+    "param",
+    "picture",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "script",
+    "section",
+    "select",
+    "small",
+    "source",
+    "span",
+    "strike",
+    "strong",
+    "style",
+    "sub",
+    "summary",
+    "sup",
+    "svg",
+    "table",
+    "tbody",
+    "td",
+    "template",
+    "textarea",
+    "tfoot",
+    "th",
+    "thead",
+    "time",
+    "title",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+    "var",
+    "video",
+    "wbr",
+    "xml",
+];
+
 /// Tokens of an HTML document's markup.
 pub(crate) fn tokens(document: &str, links: &mut Links, gatherer: &mut Gatherer<'_>) {
     let (mut images, mut letters) = (0_usize, 0_usize);
     let mut anchor: Option<(String, String)> = None;
+    let mut references = false;
     let mut rest = document;
     for _ in 0..TAGS_MAX {
         let Some((before, after)) = rest.split_once('<') else { break };
@@ -45,6 +174,11 @@ pub(crate) fn tokens(document: &str, links: &mut Links, gatherer: &mut Gatherer<
         let end = tag.find(|c: char| c.is_whitespace()).unwrap_or(tag.len());
         let (name, attributes) = tag.split_at_checked(end).unwrap_or((tag, ""));
         let name = name.trim_end_matches('/').to_ascii_lowercase();
+        written(tag, &name, gatherer);
+        references |= before.contains("&#") && letters_as_numbers(before);
+        if name == "img" && anchor.is_some() {
+            gatherer.add(Kind::Html, "a picture that is a link");
+        }
         match name.as_str() {
             "a" => anchor = attribute(attributes, "href").map(|to| (to, String::new())),
             "/a" => mismatch(anchor.take(), gatherer),
@@ -59,10 +193,42 @@ pub(crate) fn tokens(document: &str, links: &mut Links, gatherer: &mut Gatherer<
             return;
         }
     }
+    if references {
+        gatherer.add(Kind::Html, "letters written as numbers");
+    }
     if images > 0 {
         let little = if letters < 200 { " and little text" } else { "" };
         gatherer.add(Kind::Html, &format!("{} pictures{little}", images.min(3)));
     }
+}
+
+/// Which element, and in which case its name is written.
+fn written(tag: &str, name: &str, gatherer: &mut Gatherer<'_>) {
+    if name.starts_with('/') {
+        return;
+    }
+    if ELEMENTS.binary_search(&name).is_ok() {
+        let capitals = tag.starts_with(|c: char| c.is_ascii_uppercase());
+        let case = if capitals { "tags in capitals" } else { "tags in small letters" };
+        gatherer.add(Kind::Html, case);
+    } else if name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains(':') {
+        gatherer.add(Kind::Html, "an element that is none");
+    } else if name == "!doctype" {
+        gatherer.add(Kind::Html, "doctype");
+    }
+}
+
+/// Whether plain letters are written as numeric references, which only hides them.
+fn letters_as_numbers(text: &str) -> bool {
+    text.split("&#").skip(1).any(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let number = rest.get(..end).unwrap_or_default();
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16),
+            None => number.parse(),
+        };
+        code.ok().and_then(char::from_u32).is_some_and(|c| c.is_ascii_alphanumeric())
+    })
 }
 
 fn of_attributes(attributes: &str, links: &mut Links, gatherer: &mut Gatherer<'_>) {
@@ -85,11 +251,6 @@ fn of_attributes(attributes: &str, links: &mut Links, gatherer: &mut Gatherer<'_
             style.to_ascii_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
         if HIDING.iter().any(|hiding| style.contains(hiding)) {
             gatherer.add(Kind::Html, "hidden text");
-        }
-    }
-    for name in ["color", "bgcolor", "face", "size", "width"] {
-        if let Some(value) = attribute(attributes, name) {
-            gatherer.add(Kind::Html, &format!("{name} {}", value.to_ascii_lowercase()));
         }
     }
 }
@@ -144,6 +305,11 @@ fn unescape(value: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn elements_are_sorted() {
+        assert!(ELEMENTS.is_sorted());
+    }
 
     #[test]
     fn attributes_are_found() {

@@ -15,11 +15,13 @@ mod header;
 mod html;
 mod page;
 mod score;
+mod sender;
 mod sip;
 mod tokens;
 mod train;
 mod url;
 mod words;
+mod writing;
 
 pub use page::{Counts, ENTRIES_MAX, PAGES, Page, PageError, place};
 pub use score::{JUNK_MIN, Reason, Verdict, score};

@@ -12,12 +12,16 @@ const UNKNOWN_WEIGHT: f64 = 1.0;
 /// How many messages' worth of the account's counts the server's estimate weighs.
 const SERVER_WEIGHT: f64 = 1.0;
 /// Tokens nearer to one half than this say nothing.
-const DEVIATION_MIN: f64 = 0.1;
+const DEVIATION_MIN: f64 = 0.15;
 /// How much what a message looks like counts for itself: its header, structure, HTML and links,
 /// which a sender can less easily dilute with harmless words than the text.
 const LOOKS_WEIGHT: f64 = 0.25;
 /// Tokens that a verdict counts, strongest first.
 const TELLING_MAX: usize = 150;
+/// Tokens of HTML that a verdict counts: a program that writes some of its forms writes all of
+/// them, so that more of them say the same again, while Fisher's method takes them for
+/// independent. Wanted mail in HTML was taken for junk for it.
+const HTML_TELLING_MAX: usize = 2;
 /// From this probability on a message is probably junk: measured so that less than one wanted
 /// message in a thousand is taken for junk (docs/decisions/0007-junk-is-learnt.md).
 pub const JUNK_MIN: f64 = 0.76;
@@ -61,6 +65,11 @@ pub fn score(tokens: &Tokens, server: &Book, account: &Book) -> Verdict {
     }
     let strength = |(known, _): &(f64, &Token)| -(known - 0.5).abs();
     telling.sort_by(|a, b| strength(a).total_cmp(&strength(b)));
+    let mut of_html = 0;
+    telling.retain(|(_, token)| {
+        of_html += usize::from(token.kind == Kind::Html);
+        token.kind != Kind::Html || of_html <= HTML_TELLING_MAX
+    });
     telling.truncate(TELLING_MAX);
     let all = combined(telling.iter().map(|(known, _)| *known));
     let looks = telling.iter().filter(|(_, token)| token.kind != Kind::Word);

@@ -6,7 +6,8 @@
 //! recipient's own domain, which senders of junk forge: what is learnt is of the author's doing.
 //! Texts are kept beside the hashes so that a verdict can be explained; they are never stored.
 
-use crate::{Key, header, html, url, words};
+use crate::{Key, header, html, url, words, writing};
+use mail::mime::Encoding;
 use mail::text;
 use mail::{Part, PartKind, Structure};
 use std::collections::HashSet;
@@ -64,6 +65,8 @@ pub enum Kind {
     Link,
     /// What an attachment is.
     Attachment,
+    /// How the text is written.
+    Writing,
 }
 
 /// One thing learnt of a message.
@@ -118,7 +121,7 @@ pub fn tokens(message: &[u8], structure: &Structure, key: &Key, limits: &Limits)
     let Some(first) = structure.parts.first() else { return gatherer.tokens };
     let end =
         (first.header.end as usize).min(first.header.start as usize + limits.header_octets_max);
-    let own = header::tokens(
+    let parties = header::tokens(
         message.get(first.header.start as usize..end).unwrap_or_default(),
         &mut gatherer,
     );
@@ -130,22 +133,53 @@ pub fn tokens(message: &[u8], structure: &Structure, key: &Key, limits: &Limits)
         gatherer.add(Kind::Structure, "html alone");
     }
     let mut left = limits.text_octets_max;
-    let mut links = url::Links::new(own, limits.links_max);
+    let mut links = url::Links::new(parties.own.clone(), limits.links_max);
+    let mut writing = writing::Writing::default();
     for part in parts.iter().filter(|part| is_text(part)) {
         if left == 0 {
             break;
         }
         let content = text::of_part(part, message, left);
+        let body = message.get(part.body.start as usize..part.body.end as usize);
+        let body = body.map(|body| body.get(..left).unwrap_or(body)).unwrap_or_default();
         left = left.saturating_sub(content.len().max(1));
+        encoded(part, body, &content, &mut gatherer);
         if is_html(part) {
             html::tokens(&content, &mut links, &mut gatherer);
             let shown = text::shown_of_html(&content, content.len());
+            writing.read(&shown, &parties);
             words::body(&shown, &mut links, &mut gatherer);
         } else {
+            writing.read(&content, &parties);
             words::body(&content, &mut links, &mut gatherer);
         }
     }
+    writing.tokens(&mut gatherer);
     gatherer.tokens
+}
+
+/// How the text of a part is encoded, and whether it needs to be.
+fn encoded(part: &Part, body: &[u8], content: &str, gatherer: &mut Gatherer<'_>) {
+    let charset = part.parameter("charset").map(<[u8]>::to_ascii_lowercase);
+    match charset.as_deref() {
+        None if !content.is_ascii() => {
+            gatherer.add(Kind::Structure, "letters of no charset");
+        }
+        Some(b"us-ascii") if !content.is_ascii() => {
+            gatherer.add(Kind::Structure, "letters that us-ascii has not");
+        }
+        Some(b"us-ascii") | None => {}
+        Some(_) if content.is_ascii() => {
+            gatherer.add(Kind::Structure, "a charset for ASCII");
+        }
+        Some(_) => {}
+    }
+    if part.encoding == Encoding::Base64 && content.is_ascii() {
+        gatherer.add(Kind::Structure, "ASCII in base64");
+    }
+    if part.encoding == Encoding::SevenBit && !body.is_ascii() {
+        gatherer.add(Kind::Structure, "eight bits called seven");
+    }
 }
 
 fn is_text(part: &Part) -> bool {

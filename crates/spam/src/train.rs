@@ -162,13 +162,19 @@ impl Book {
 /// Messages of each class that teach whatever the verdict: a verdict by less is chance.
 pub const ALL_MESSAGES: u16 = 50;
 
+/// Below this a wanted message is known. Wanted mail is the more varied: taught more eagerly, it
+/// fills the book with words that say nothing.
+const HAM_SURE: f64 = 0.05;
+/// Above this junk is known.
+const SPAM_SURE: f64 = 0.99;
+
 /// Whether a message that was judged so teaches this book something: the verdict was wrong or not
 /// sure, or the book has little. Learning only such messages keeps counts small, and is measured
 /// to be better than learning all.
 #[must_use]
 pub fn worthwhile(verdict: &Verdict, class: Class, book: &Book) -> bool {
     match class {
-        Class::Ham => verdict.probability > 0.01 || book.totals.ham < ALL_MESSAGES,
-        Class::Spam => verdict.probability < 0.99 || book.totals.spam < ALL_MESSAGES,
+        Class::Ham => verdict.probability > HAM_SURE || book.totals.ham < ALL_MESSAGES,
+        Class::Spam => verdict.probability < SPAM_SURE || book.totals.spam < ALL_MESSAGES,
     }
 }
