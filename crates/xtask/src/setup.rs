@@ -13,6 +13,8 @@ pub const TEST_PACKAGES: &[(&str, &str)] = &[
     ("fetchmail", "fetchmail"),
     ("getmail", "getmail6"),
     ("swaks", "swaks"),
+    // For swaks to speak TLS.
+    ("/usr/share/doc/libnet-ssleay-perl", "libnet-ssleay-perl"),
     ("msmtp", "msmtp"),
     ("mpop", "mpop"),
     ("python3", "python3"),
@@ -23,6 +25,8 @@ pub const TEST_PACKAGES: &[(&str, &str)] = &[
     ("/usr/sbin/unbound", "unbound"),
     ("/usr/bin/rspamd", "rspamd"),
     ("/usr/sbin/clamd", "clamav-daemon"),
+    // It is whom Postfix asks about passwords.
+    ("/usr/sbin/dovecot", "dovecot-core"),
 ];
 
 /// What `bench` needs besides.
