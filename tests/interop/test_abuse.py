@@ -17,6 +17,7 @@ ZONE = """
 GREYLIST = """
 [inbound]
 exempt = []
+connections_minute_max = 0
 [greylist]
 enabled = true
 delay_seconds = {delay}
