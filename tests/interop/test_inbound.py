@@ -30,6 +30,10 @@ ZONE = f"""
     invalid.all.test. A 127.0.0.2
     good.test.all.test. A 127.0.0.2
     wicked.test. TXT "v=spf1 ip4:127.0.0.1 -all"
+    shaky.test. TXT "v=spf1 include:spf.forged -all"
+    _dmarc.shaky.test. TXT "v=DMARC1; p=reject"
+    easy.test. TXT "v=spf1 include:spf.forged -all"
+    _dmarc.easy.test. TXT "v=DMARC1; p=none"
 """
 
 
@@ -67,7 +71,9 @@ def server(tmp_path_factory):
     lists = '[spam]\ndns_lists = [{ zone = "list.test", of = "domains", codes = { "127.0.0.2" = "reject" } }, { zone = "all.test", of = "domains", codes = { "127.0.0.2" = "reject" } }]\n'
     serving = served('log = "server=info"\n' + lists + zone.settings)
     try:
-        yield next(serving)
+        one = next(serving)
+        one.zone = zone
+        yield one
     finally:
         for _ in serving:
             pass
@@ -153,10 +159,39 @@ def test_results_of_others_that_claim_to_be_ours_are_removed(inbox):
     assert "bank.test" not in told and b"bank.test" not in body and b"X-Other: 1" in body and b"X-Palomar-Junk" not in body
 
 
-def test_a_dns_failure_decides_nothing(inbox):
-    inbox.send("ana@a.forged", message_from("ana@a.forged"))
+def comes_again(inbox, author):
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        inbox.send("ana@good.test", message_from(author))
+    return refused.value.smtp_code == 451 and refused.value.smtp_error.startswith(b"4.4.3")
+
+
+def test_a_dns_failure_defers_and_decides_nothing(inbox):
+    # Whether the author's domain asks for anything is not known; whether SPF passes, where it asks to refuse.
+    assert comes_again(inbox, "ana@a.forged") and "DNS did not answer for" in inbox.server.log.read_text()
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        inbox.send("ana@shaky.test", message_from("ana@shaky.test"))
+    assert refused.value.smtp_code == 451
+    # Where it asks for nothing, nothing depends on the answer; nor where another one decides already.
+    inbox.send("ana@easy.test", message_from("ana@easy.test"))
     told, _ = inbox.results()
     assert "spf=temperror" in told and "dmarc=temperror" in told
+    inbox.send("ana@a.forged", signed(message_from("boss@strict.test")))
+    told, _ = inbox.results(number=2)
+    assert "spf=temperror" in told and "dmarc=pass" in told
+
+
+def test_mail_does_not_wait_for_dns_where_nobody_wants_that(server):
+    zone = server.zone.settings
+    serving = served(f"[inbound]\ndns_failure_hours_max = 0\n{zone}")
+    other = next(serving)
+    try:
+        inbox = Inbox(other, other.new_account())
+        inbox.send("ana@a.forged", message_from("ana@a.forged"))
+        told, _ = inbox.results()
+        assert "spf=temperror" in told and "dmarc=temperror" in told
+    finally:
+        for _ in serving:
+            pass
 
 
 def test_null_senders_are_checked_by_their_name(inbox):

@@ -1,15 +1,17 @@
 //! What is found out about mail of strangers before it is taken: who sends it (SPF, DKIM, DMARC,
 //! ARC, iprev), what others say of it (clamd, rspamd, DNS lists), and what follows.
 //!
-//! Invariants: a check that has no answer decides nothing; results of ours that came with the
-//! message are taken out (RFC 8601 §5); what was found stands on top of the message, and why it is
-//! refused or Junk is in the log.
+//! Invariants: a check that has no answer decides nothing: where it would have, the sender is asked
+//! to come again; results of ours that came with the message are taken out (RFC 8601 §5); what was
+//! found stands on top of the message, and why it is refused or Junk is in the log.
 
 mod authenticity;
 pub mod greylist;
 pub mod rates;
 pub mod reputation;
 mod reverse;
+mod silence;
+mod within;
 
 use crate::{
     clock::SystemClock,
@@ -31,6 +33,7 @@ use mail::header;
 use mailauth::results;
 use reputation::Judged;
 pub use reverse::Reverse;
+use silence::Silence;
 use spam::Class;
 use std::{fmt::Write as _, net::IpAddr, sync::Arc};
 use tokio::sync::watch;
@@ -59,6 +62,8 @@ pub struct Settings {
     pub dmarc: Dmarc,
     /// Seconds for all that DNS is asked.
     pub check_seconds: u32,
+    /// Hours that mail is asked to come again since DNS does not answer for its author's domain.
+    pub dns_failure_hours_max: u32,
     /// Received fields of a message that is taken (RFC 5321 §6.3).
     pub received_max: u32,
     /// Domains (A-labels, lower case) whose ARC seals are believed: mail that DMARC disowns is
@@ -82,6 +87,7 @@ pub struct Inspection {
     lists: dnslist::Used,
     greylist: Option<Greylist>,
     reputation: Option<Arc<Reputation>>,
+    silence: Silence,
 }
 
 /// What was found.
@@ -93,6 +99,8 @@ pub struct Found {
     pub reasons: Vec<Reason>,
     /// The domain's DMARC policy refuses it, rather than what it is.
     pub unauthenticated: bool,
+    /// DNS did not answer what would have decided.
+    pub unanswered: bool,
     /// What Authentication-Results says.
     pub checks: Vec<results::Entry>,
     /// Fields for the top of the message, with line ends.
@@ -156,6 +164,7 @@ impl Inspection {
             lists: dnslist::Used::new(scan.dns_lists),
             greylist: None,
             reputation: None,
+            silence: Silence::default(),
         })
     }
 
@@ -194,6 +203,14 @@ impl Inspection {
                 tracing::info!(%id, vouched, "DMARC is overridden by a trusted ARC chain");
             }
         }
+        if let Some(why) = self.unanswered(&authenticity) {
+            // Nobody else has to look at it before it comes again, as below.
+            let verdict = Verdict::noted(Action::SoftReject, "DNS", why);
+            return Found {
+                unanswered: true,
+                ..Self::together(vec![verdict], false, String::new())
+            };
+        }
         let judged = self.judge(sender, &authenticity).await;
         let mut verdicts = vec![self.of_dmarc(&authenticity)];
         let done = verdicts.first().map_or(Action::Accept, |one| one.action);
@@ -201,7 +218,6 @@ impl Inspection {
         let unauthenticated = verdicts.iter().any(|one| one.action == Action::Reject);
         let known = unauthenticated || judged.good;
         if !known && let Some(waits) = self.waits(sender, &authenticity).await {
-            // Nobody else has to look at it before it comes again.
             return Self::together(vec![waits], false, String::new());
         }
         let scanned = self.scanned((sender, &authenticity), (id, recipients, message)).await;
@@ -285,6 +301,20 @@ impl Inspection {
         }
     }
 
+    /// Why a sender is asked to come again since DNS did not answer, if it is: RFC 7208 §8.6 and
+    /// RFC 6376 §6.1.2 let it. Not where nothing follows from the answer.
+    fn unanswered(&self, authenticity: &Authenticity) -> Option<String> {
+        let author = &authenticity.dmarc.as_ref()?.author;
+        let Some(why) = authenticity.silent.as_ref().filter(|_| self.settings.dmarc != Dmarc::Mark)
+        else {
+            self.silence.ended(author);
+            return None;
+        };
+        let seconds_max = i64::from(self.settings.dns_failure_hours_max) * 3600;
+        let times = (SystemClock.now_seconds(), seconds_max);
+        self.silence.defers(author, times).then(|| why.clone())
+    }
+
     /// That a sender is asked to come again, if it is.
     async fn waits(&self, sender: &Sender<'_>, authenticity: &Authenticity) -> Option<Verdict> {
         let greylist = self.greylist.as_ref()?;
@@ -341,9 +371,17 @@ impl Inspection {
             let why = told(&reasons);
             let _ = write!(fields, "X-Palomar-Junk: {why}\r\n");
         }
-        let (checks, senders) = Default::default();
-        let (reverse, counted) = (Reverse::Unchecked, None);
-        Found { action, reasons, unauthenticated, checks, fields, reverse, counted, senders }
+        Found {
+            action,
+            reasons,
+            unauthenticated,
+            unanswered: false,
+            checks: Vec::new(),
+            fields,
+            reverse: Reverse::Unchecked,
+            counted: None,
+            senders: Vec::new(),
+        }
     }
 
     /// Tells rspamd what a person says of a message, if it learns. What fails is in the log.

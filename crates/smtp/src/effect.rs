@@ -122,6 +122,8 @@ pub enum Verdict {
     Unwanted,
     /// The sender is asked to come again.
     ComeAgain,
+    /// DNS did not answer, and it would have decided.
+    Unanswered,
     /// Too much comes from where the client is.
     TooMuch,
     /// The same, because it is new here.
@@ -157,6 +159,7 @@ impl Verdict {
             Self::Unauthenticated => reply::UNAUTHENTICATED,
             Self::Unwanted => reply::UNWANTED,
             Self::ComeAgain => reply::COME_AGAIN,
+            Self::Unanswered => reply::UNANSWERED,
             Self::TooMuch => reply::TOO_MUCH,
             Self::Greylisted => reply::GREYLISTED,
             Self::SendingLimit => reply::SENDING_LIMIT,

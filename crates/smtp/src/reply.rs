@@ -148,6 +148,8 @@ replies! {
         "Greylisted: this sender is new here, please come again in some minutes";
     /// A scanner that is required gave no answer.
     COME_AGAIN = 451 "4.7.1" "Come again in some minutes";
+    /// DNS did not answer (RFC 7208 §8.6: "451", "4.4.3").
+    UNANSWERED = 451 "4.4.3" "DNS does not answer for the author's domain; come again later";
     /// Too many messages or recipients of one network in an hour (RFC 3463's registry: mail flood
     /// detected).
     TOO_MUCH = 450 "4.7.28" "Too much comes from your network; try again later";

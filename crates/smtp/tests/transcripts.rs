@@ -34,6 +34,7 @@ fn verdict(word: &str) -> Result<(), Verdict> {
         Verdict::Unauthenticated,
         Verdict::Unwanted,
         Verdict::ComeAgain,
+        Verdict::Unanswered,
         Verdict::Greylisted,
         Verdict::SendingLimit,
         Verdict::SendingPaused,

@@ -570,6 +570,7 @@ impl Smtp {
         match found.action {
             Action::Accept | Action::Junk => Ok(found),
             Action::Greylist => Err(Verdict::Greylisted),
+            Action::SoftReject if found.unanswered => Err(Verdict::Unanswered),
             Action::SoftReject => Err(Verdict::ComeAgain),
             Action::Reject if found.unauthenticated => Err(Verdict::Unauthenticated),
             Action::Reject => Err(Verdict::Unwanted),

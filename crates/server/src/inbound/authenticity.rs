@@ -1,6 +1,6 @@
 //! Who a message is from: SPF, DKIM, DMARC, ARC and iprev of one message, within a time.
 
-use super::Settings;
+use super::{Settings, within::Within};
 use crate::{clock::SystemClock, scan::Action};
 use account::Clock as _;
 use mail::{Address, header};
@@ -13,7 +13,6 @@ use mailauth::{
     spf,
 };
 use std::{fmt::Write as _, net::IpAddr, time::Duration};
-use tokio::time::timeout;
 
 /// Domains that vouch for a message and are looked at: who signs with a hundred is not known
 /// better.
@@ -47,6 +46,8 @@ pub struct Authenticity {
     pub iprev: Option<iprev::Outcome>,
     /// Why mail that DMARC disowns is taken all the same.
     pub vouched: Option<String>,
+    /// DNS did not answer, and it would have decided what becomes of the message: who did not.
+    pub silent: Option<String>,
 }
 
 /// Checks a message; what is not known after some seconds is not known.
@@ -73,22 +74,22 @@ pub async fn check(
         unix_seconds: now.unsigned_abs(),
     };
     let limits = spf::Limits::default();
-    let (spf, dkim, arc, iprev) = tokio::join!(
-        timeout(within, async {
-            // RFC 7208 §2.3: the name in EHLO is checked as well.
-            let helo = spf::check_helo(dns, &asked, &limits).await;
-            vec![helo, spf::check_mail_from(dns, &asked, &limits).await]
-        }),
-        timeout(within, check.finish(dns)),
-        timeout(within, chain.finish(dns)),
-        timeout(within, iprev::check(dns, sender.address))
+    let timed = &Within::new(dns, within);
+    let (helo, mail_from, dkim, arc, iprev) = tokio::join!(
+        // RFC 7208 §2.3: the name in EHLO is checked as well.
+        spf::check_helo(timed, &asked, &limits),
+        spf::check_mail_from(timed, &asked, &limits),
+        check.finish(timed),
+        chain.finish(timed),
+        iprev::check(timed, sender.address)
     );
+    let chain_silent = arc.unanswered;
     let mut found = Authenticity {
-        spf: spf.unwrap_or_default(),
-        dkim: dkim.unwrap_or_default(),
+        spf: vec![helo, mail_from],
+        dkim,
         // What DNS did not say is no status of a chain (RFC 8617 §4.4 knows three).
-        arc: arc.ok().filter(|chain| !chain.unanswered),
-        iprev: iprev.ok(),
+        arc: Some(arc).filter(|chain| !chain.unanswered),
+        iprev: Some(iprev),
         ..Authenticity::default()
     };
     let authors = authors(head);
@@ -98,15 +99,40 @@ pub async fn check(
         dkim_passed: &found.domains(dkim::Outcome::Pass),
         dkim_unanswered: &found.domains(dkim::Outcome::TempError),
     };
-    let dmarc = timeout(within, dmarc::check(dns, &evidence)).await.ok();
-    found.vouched = match (&dmarc, &found.arc) {
-        (Some(dmarc), Some(chain)) if dmarc.policy != Policy::None => {
+    let dmarc = dmarc::check(&Within::new(dns, within), &evidence).await;
+    found.vouched = match &found.arc {
+        Some(chain) if dmarc.policy != Policy::None => {
             vouched(chain, &dmarc.author, &settings.arc_trusted_sealers)
         }
         _ => None,
     };
-    found.dmarc = dmarc;
+    found.silent = silent(&dmarc, chain_silent && !settings.arc_trusted_sealers.is_empty());
+    found.dmarc = Some(dmarc);
     found
+}
+
+/// Who did not answer, if it would have decided. `chain`: an ARC chain that may be one of hosts
+/// that we trust could not be checked.
+fn silent(dmarc: &dmarc::Outcome, chain: bool) -> Option<String> {
+    match dmarc.verdict {
+        dmarc::Verdict::TempError if may_ask(dmarc) => Some(dmarc.reason.clone()),
+        dmarc::Verdict::Fail if chain && dmarc.policy != Policy::None => {
+            Some("DNS did not answer for an ARC chain".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Whether the author's domain may ask to do something about mail that it did not send: also if
+/// nobody knows its record, or which of its policies is meant.
+fn may_ask(dmarc: &dmarc::Outcome) -> bool {
+    let Some((domain, record)) = &dmarc.published else { return true };
+    let below = record.nonexistent_policy.filter(|_| *domain != dmarc.author);
+    let mut policies = [Some(dmarc.requested), below].into_iter().flatten();
+    policies.any(|policy| {
+        let asked = if record.testing { policy.lowered() } else { policy };
+        asked != Policy::None
+    })
 }
 
 /// Whether hosts that we trust say that DMARC passed when the message came to them (RFC 8617 §7.2,
@@ -231,7 +257,92 @@ impl Authenticity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mailauth::results::Results;
+    use mailauth::{
+        dns::{Answer, Failure},
+        results::Results,
+    };
+
+    /// DNS that knows what one domain publishes, and never answers for its other names.
+    struct Slow;
+
+    impl Dns for Slow {
+        async fn txt(&self, name: &str) -> Answer<Vec<u8>> {
+            match name {
+                "one.test" => Ok(vec![b"v=spf1 include:slow.test -all".to_vec()]),
+                "_dmarc.one.test" => Ok(vec![b"v=DMARC1; p=reject".to_vec()]),
+                "_dmarc.test" => Err(Failure::NoRecords),
+                _ => std::future::pending().await,
+            }
+        }
+        async fn addresses(&self, _: &str, _: bool) -> Answer<IpAddr> {
+            std::future::pending().await
+        }
+        async fn exchanges(&self, _: &str) -> Answer<String> {
+            std::future::pending().await
+        }
+        async fn names(&self, _: IpAddr) -> Answer<String> {
+            std::future::pending().await
+        }
+    }
+
+    /// "SPF says no" and "SPF says nothing yet" are not the same: the second must not refuse mail.
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_not_a_fail() {
+        let sender = Sender {
+            address: "192.0.2.7".parse().unwrap(),
+            hello: "mx.one.test",
+            from: Address::parse("ana@one.test"),
+            host_name: "mx.test",
+        };
+        let settings = Settings { check_seconds: 20, ..Settings::default() };
+        let signed = "DKIM-Signature: v=1; a=rsa-sha256; d=one.test; s=s; h=from; bh=AAAA; b=AAAA";
+        for signature in ["X: 1", signed] {
+            let content = format!("{signature}\r\nFrom: ana@one.test\r\n\r\nx\r\n");
+            let start = tokio::time::Instant::now();
+            let found = check(&Slow, &sender, (content.as_bytes(), &settings)).await;
+            assert!(start.elapsed().as_secs() <= 40, "both times");
+            let dmarc = found.dmarc.as_ref().unwrap();
+            assert_eq!(dmarc.verdict, dmarc::Verdict::TempError, "{}", dmarc.reason);
+            assert_eq!(found.asked(), Action::Accept);
+            assert!(found.silent.is_some());
+            let told = found.entries();
+            assert!(told.iter().any(|one| one.method == "spf" && one.result == "temperror"));
+            assert!(told.iter().any(|one| one.method == "iprev" && one.result == "temperror"));
+        }
+    }
+
+    #[test]
+    fn only_who_may_ask_for_something_is_waited_for() {
+        let outcome = |published: Option<(&str, &str)>, requested| dmarc::Outcome {
+            verdict: dmarc::Verdict::TempError,
+            author: "a.one.test".into(),
+            organizational: "one.test".into(),
+            published: published.map(|(domain, record)| {
+                (domain.to_owned(), dmarc::Record::parse(record.as_bytes()).expect("a record"))
+            }),
+            requested,
+            policy: Policy::None,
+            spf_aligned: false,
+            dkim_aligned: false,
+            reason: "x".into(),
+        };
+        let waits = |published, requested| silent(&outcome(published, requested), false).is_some();
+        assert!(waits(None, Policy::None), "nobody knows its record");
+        assert!(waits(Some(("a.one.test", "v=DMARC1; p=reject")), Policy::Reject));
+        assert!(!waits(Some(("a.one.test", "v=DMARC1; p=none")), Policy::None));
+        assert!(!waits(Some(("a.one.test", "v=DMARC1; p=quarantine; t=y")), Policy::Quarantine));
+        assert!(waits(Some(("a.one.test", "v=DMARC1; p=reject; t=y")), Policy::Reject));
+        // Whether the name exists may be what is not known.
+        let below = "v=DMARC1; p=none; sp=none; np=reject";
+        assert!(waits(Some(("one.test", below)), Policy::None));
+        assert!(!waits(Some(("a.one.test", below)), Policy::None));
+        let fail = dmarc::Outcome {
+            verdict: dmarc::Verdict::Fail,
+            policy: Policy::Reject,
+            ..outcome(None, Policy::Reject)
+        };
+        assert!(silent(&fail, true).is_some() && silent(&fail, false).is_none());
+    }
 
     /// Who sealed it, and what each says of DMARC and of whom.
     fn chain(sealers: &[(&str, &str, &str)]) -> arc::Chain {

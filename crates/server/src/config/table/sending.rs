@@ -35,6 +35,15 @@ pub(super) const SETTINGS: &[Setting] = &[
         inbound.check_seconds
     ),
     row!(
+        "inbound.dns_failure_hours_max",
+        "hours",
+        "48",
+        "That mail is asked to come again (451 4.4.3) since DNS does not answer for its author's \
+         domain, which might have asked to refuse it; counted from the first try. Then it is \
+         taken, with `temperror` in Authentication-Results. 0: at once.",
+        inbound.dns_failure_hours_max
+    ),
+    row!(
         "inbound.received_max",
         "fields",
         "100",
