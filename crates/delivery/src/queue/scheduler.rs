@@ -67,6 +67,14 @@ pub enum Ended {
     Unreachable(String),
     /// Not to be tried before this time, seconds since 1970 UTC: nobody was asked.
     Wait(i64),
+    /// A host of the site has as much as it may: nobody calls for the site before `until`, seconds
+    /// since 1970 UTC, or [`Scheduler::call_again`]. The item is due as before.
+    Full {
+        /// The host that it waits for a place at, if it is not the minute that it waits for.
+        host: Option<String>,
+        /// When it looks again.
+        until: i64,
+    },
     /// Given back untried, to be due again at once: the connection ended before its turn.
     Untried,
 }
@@ -99,6 +107,8 @@ struct Line {
     worth: usize,
     failures: u32,
     closed_until: i64,
+    /// No more connections before this time: its host is full.
+    full_until: i64,
     why: Option<String>,
     /// The minute at hand and the messages given in it.
     minute: (i64, u32),
@@ -168,6 +178,7 @@ impl Scheduler {
             worth: first,
             failures: 0,
             closed_until: 0,
+            full_until: 0,
             why: None,
             minute: (0, 0),
             wants: false,
@@ -201,7 +212,7 @@ impl Scheduler {
             let place = line.row.push_back(item);
             self.places.put(id, site, place);
         }
-        let open_at = line.open_at(&self.limits, now);
+        let open_at = line.open_at(&self.limits, now).max(line.full_until);
         let room = line.connections < line.worth.min(self.limits.site_connections_max);
         let wants = line.row.due() > 0 && room && open_at <= now;
         if wants && !line.wants {
@@ -254,7 +265,7 @@ impl Scheduler {
             let Some(line) = self.lines.get_mut(&site) else { continue };
             line.wants = false;
             let room = line.connections < line.worth.min(self.limits.site_connections_max);
-            let open = line.open_at(&self.limits, now) <= now;
+            let open = line.open_at(&self.limits, now).max(line.full_until) <= now;
             if line.row.due() == 0 || !room || !open {
                 self.look(&site, now);
                 continue;
@@ -312,6 +323,12 @@ impl Scheduler {
                 self.look(site, now);
                 Some(at)
             }
+            Ended::Full { until, .. } => {
+                line.full_until = until;
+                self.put(site, item, Row::push_front);
+                self.look(site, now);
+                Some(until)
+            }
             Ended::Untried => {
                 self.put(site, item, Row::push_front);
                 self.look(site, now);
@@ -341,6 +358,15 @@ impl Scheduler {
             line.connections = line.connections.saturating_sub(1);
         }
         self.look(site, now);
+    }
+
+    /// There is room at a site's host again. Whether it has something to send there.
+    pub fn call_again(&mut self, site: &Arc<str>, now: i64) -> bool {
+        if let Some(line) = self.lines.get_mut(site) {
+            line.full_until = 0;
+        }
+        self.look(site, now);
+        self.lines.get(site).is_some_and(|line| line.wants)
     }
 
     /// Whether nobody of a site took the last call: what is added now will wait.
@@ -375,6 +401,7 @@ impl Scheduler {
         for name in all {
             if let Some(line) = self.lines.get_mut(&name) {
                 line.closed_until = 0;
+                line.full_until = 0;
                 line.failures = 0;
                 while let Some(item) = line.row.pop_waiting(i64::MAX) {
                     let id = item.id.0;

@@ -6,6 +6,7 @@
 //! may then arrive twice, never be lost.
 
 mod attempt;
+mod hosts;
 mod onward;
 mod open;
 mod pause;
@@ -13,6 +14,7 @@ mod policy;
 mod reported;
 mod tallied;
 mod tell;
+mod turns;
 mod warm;
 
 use super::{
@@ -35,7 +37,7 @@ use account::{
 use bytes::Bytes;
 use delivery::{
     Inbound,
-    queue::{Backoff, Item, Limits, Scheduler, Site},
+    queue::{Backoff, HostLimits, Hosts, Item, Limits, Scheduler, Site},
 };
 use mail::Address;
 use open::TLS_OPTIONAL;
@@ -89,10 +91,14 @@ pub struct Settings {
     pub hold_seconds_max: u32,
     /// Connections in all.
     pub connections_max: u32,
-    /// Connections to one host.
+    /// Connections to one host, for all domains that it serves.
     pub host_connections_max: u32,
     /// Messages to one host in a minute; 0 for any number.
     pub host_messages_per_minute_max: u32,
+    /// Connections for one domain's mail.
+    pub domain_connections_max: u32,
+    /// Messages to one domain in a minute; 0 for any number.
+    pub domain_messages_per_minute_max: u32,
     /// Reports to other domains.
     pub reports: sent::Settings,
 }
@@ -111,11 +117,14 @@ pub struct Outbound {
     signing: Arc<Signing>,
     tallies: Tallies,
     state: Mutex<State>,
+    left: Arc<hosts::Left>,
+    turns: turns::Turns,
     notify: Notify,
 }
 
 struct State {
     scheduler: Scheduler,
+    hosts: Hosts,
     /// When a message's sender is to be told something, or it is to be given up.
     deadlines: BTreeSet<(i64, u64)>,
     /// Content of messages that came just now.
@@ -141,8 +150,8 @@ impl Outbound {
         let queue = Queue::open(accounts).await?;
         let limits = Limits {
             connections_max: settings.connections_max.max(1) as usize,
-            site_connections_max: settings.host_connections_max.max(1) as usize,
-            site_messages_per_minute_max: settings.host_messages_per_minute_max,
+            site_connections_max: settings.domain_connections_max.max(1) as usize,
+            site_messages_per_minute_max: settings.domain_messages_per_minute_max,
             site_connections_first: 2,
         };
         let backoff = Backoff {
@@ -150,9 +159,14 @@ impl Outbound {
             max_seconds: settings.retry_seconds_max.max(1),
             seed: u64::from(std::process::id()),
         };
+        let of_host = HostLimits {
+            connections_max: settings.host_connections_max.max(1) as usize,
+            messages_per_minute_max: settings.host_messages_per_minute_max,
+        };
         let dns = dns.filter(|_| settings.direct);
         let state = State {
             scheduler: Scheduler::new(limits, backoff),
+            hosts: Hosts::new(of_host),
             deadlines: BTreeSet::new(),
             fresh: BTreeMap::new(),
             fresh_octets: 0,
@@ -171,6 +185,8 @@ impl Outbound {
             policies: Policies::default(),
             signing: Arc::clone(signing),
             state: Mutex::new(state),
+            left: Arc::default(),
+            turns: turns::Turns::default(),
             notify: Notify::new(),
         }))
     }
@@ -359,6 +375,7 @@ impl Outbound {
         let now = Self::now();
         let (next, due) = {
             let mut state = self.state();
+            self.offer(&mut state, now);
             let next = state.scheduler.wake(now);
             while let Some(site) = state.scheduler.call(now) {
                 let outbound = Arc::clone(self);
@@ -442,6 +459,7 @@ impl Outbound {
     /// # Errors
     /// The store's.
     pub async fn hold(&self, id: QueueId, held: bool) -> Result<bool, Error> {
+        let _turn = self.turns.of(id).await;
         let Some(mut queued) = self.queue.find(id).await? else { return Ok(false) };
         queued.envelope.held = held;
         self.queue.amend(&queued).await?;
@@ -457,6 +475,7 @@ impl Outbound {
     /// # Errors
     /// The store's.
     pub async fn drop_message(&self, id: QueueId) -> Result<bool, Error> {
+        let _turn = self.turns.of(id).await;
         let Some(mut queued) = self.queue.find(id).await? else { return Ok(false) };
         self.state().scheduler.remove(id, Self::now());
         for progress in &mut queued.progress {

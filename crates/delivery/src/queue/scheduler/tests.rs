@@ -76,6 +76,36 @@ fn a_site_that_takes_mail_is_worth_another_connection() {
 }
 
 #[test]
+fn a_site_whose_host_is_full_calls_when_there_is_room_and_speaks_where_it_does_already() {
+    let mut all = scheduler();
+    for number in 0..4 {
+        all.add("x.test", item(number), (0, 0));
+    }
+    let site = all.call(0).unwrap();
+    let first = all.take(&site, 0).unwrap();
+    all.ended(&site, first, (Ended::Done, 0));
+    assert_eq!(all.call(0).as_deref(), Some("x.test"), "a second connection");
+    let second = all.take(&site, 0).unwrap();
+    assert_eq!(all.ended(&site, second, (Ended::Full { host: None, until: 60 }, 0)), Some(60));
+    all.hung_up(&site, 0);
+    assert_eq!(all.call(0), None, "there is no room");
+    assert_eq!(ids(&mut all, &site, 0), [1, 2, 3], "the first connection goes on, in order");
+    for number in 1..4 {
+        all.ended(&site, item(number), (Ended::Untried, 0));
+    }
+    all.hung_up(&site, 0);
+    assert_eq!((all.call(0), all.wake(0)), (None, Some(60)));
+    assert!(all.call_again(&site, 1) && !all.call_again(&Arc::from("y.test"), 1));
+    assert_eq!(all.call(1).as_deref(), Some("x.test"), "it hears of a place");
+    let next = all.take(&site, 1).unwrap();
+    all.ended(&site, next, (Ended::Full { host: None, until: 61 }, 1));
+    all.hung_up(&site, 1);
+    assert_eq!((all.call(60), all.wake(61), all.call(61)), (None, None, Some(site.clone())));
+    let told = all.site("x.test").unwrap();
+    assert_eq!((told.failures, told.closed_until), (0, 0), "nobody failed");
+}
+
+#[test]
 fn what_waits_for_its_day_is_no_try_and_others_go_first() {
     let mut all = scheduler();
     for number in 0..2 {

@@ -423,7 +423,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "outbound.host_connections_max",
         "connections",
         "20",
-        "Connections to one host.",
+        "Connections to one host, for all domains that it takes mail for.",
         outbound.host_connections_max
     ),
     row!(
@@ -432,5 +432,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         "0",
         "Messages to one host in a minute; 0 for any number.",
         outbound.host_messages_per_minute_max
+    ),
+    row!(
+        "outbound.domain_connections_max",
+        "connections",
+        "20",
+        "Connections for the mail of one domain, whichever of its hosts take it; also for all \
+         that goes to one smart host or along one route.",
+        outbound.domain_connections_max
+    ),
+    row!(
+        "outbound.domain_messages_per_minute_max",
+        "messages",
+        "0",
+        "Messages to one domain in a minute; 0 for any number.",
+        outbound.domain_messages_per_minute_max
     ),
 ];

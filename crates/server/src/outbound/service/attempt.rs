@@ -17,7 +17,7 @@ use smtp::{
     client::{Message, Outcome, Report, Verdict},
     effect::{Body, Ret},
 };
-use std::{io, sync::Arc};
+use std::{collections::BTreeSet, io, sync::Arc};
 
 /// Octets of content read from the store at once.
 const PIECE_OCTETS: u64 = 256 << 10;
@@ -68,7 +68,7 @@ impl Outbound {
             let item = self.state().scheduler.take(&site, Self::now());
             let Some(item) = item else { break };
             let ended = self.attempt(&site, &item, &mut connection).await;
-            let unreachable = matches!(ended, Ended::Unreachable(_));
+            let ends = matches!(ended, Ended::Unreachable(_) | Ended::Full { .. });
             match &ended {
                 Ended::Unreachable(why) => {
                     tracing::warn!(%site, why, "no host takes mail");
@@ -76,11 +76,19 @@ impl Outbound {
                 }
                 Ended::Later(_) => self.forget(item.id),
                 Ended::Wait(_) => self.forget(item.id),
+                Ended::Full { host, until } => {
+                    tracing::debug!(%site, ?host, until, "its host is full");
+                }
                 Ended::Done | Ended::Untried => {}
             }
-            let again = self.state().scheduler.ended(&site, item, (ended, Self::now()));
+            let mut state = self.state();
+            if let Ended::Full { host: Some(host), .. } = &ended {
+                state.hosts.wait(host, &site);
+            }
+            let again = state.scheduler.ended(&site, item, (ended, Self::now()));
+            drop(state);
             tracing::trace!(%site, ?again, "tried");
-            if unreachable {
+            if ends {
                 break;
             }
         }
@@ -91,39 +99,55 @@ impl Outbound {
         self.notify.notify_one();
     }
 
-    /// Tries a message.
+    /// Tries a message, transaction after transaction: one takes only so many recipients (RFC 9422,
+    /// and our own limit). What was said of some is durable before others are tried.
     async fn attempt(&self, site: &str, item: &Item, connection: &mut Option<Open>) -> Ended {
-        let queued = match self.queue.find(item.id).await {
-            Ok(Some(queued)) => queued,
-            Ok(None) => return Ended::Done,
-            Err(error) => {
-                tracing::error!(queue = %item.id, %error, "cannot be read");
-                return Ended::Later(item.recipients.clone());
+        let mut later = BTreeSet::new();
+        loop {
+            let queued = match self.queue.find(item.id).await {
+                Ok(Some(queued)) => queued,
+                Ok(None) => return Ended::Done,
+                Err(error) => {
+                    tracing::error!(queue = %item.id, %error, "cannot be read");
+                    return Ended::Later(item.recipients.clone());
+                }
+            };
+            if queued.envelope.held || self.put_aside(&queued, (site, item)) {
+                return Ended::Done;
             }
-        };
-        if queued.envelope.held || self.put_aside(&queued, (site, item)) {
-            return Ended::Done;
-        }
-        let waits = |at: &u32| {
-            queued.progress.get(*at as usize).is_some_and(|progress| progress.settled.is_none())
-        };
-        let open: Vec<u32> = item.recipients.iter().copied().filter(waits).collect();
-        if open.is_empty() {
-            return Ended::Done;
-        }
-        if site == LOCAL {
-            return self.deliver_all(queued, (item, &open)).await;
-        }
-        let (came, dsn_passed) = match self.relay(site, &queued, (&open, connection)).await {
-            Ok(came) => came,
-            Err(NoWay::Later(why)) => return Ended::Unreachable(why),
-            Err(NoWay::Never(reply)) => (never(&open, &reply), false),
-            Err(NoWay::Wait(wait)) => {
-                self.waits(For { site, pool: self.pool(&queued) }, &wait);
-                return Ended::Wait(wait.until);
+            let waits = |at: &u32| {
+                let progress = queued.progress.get(*at as usize);
+                progress.is_some_and(|progress| progress.settled.is_none()) && !later.contains(at)
+            };
+            let open: Vec<u32> = item.recipients.iter().copied().filter(waits).collect();
+            if open.is_empty() {
+                return joined(Ended::Done, later);
             }
-        };
-        self.settle(queued, (item, Tried { came, dsn_passed, onward: Vec::new() })).await
+            if site == LOCAL {
+                return self.deliver_all(queued, (item, &open)).await;
+            }
+            let (came, dsn_passed) = match self.relay(site, &queued, (&open, connection)).await {
+                Ok(came) => came,
+                Err(NoWay::Later(why)) => return Ended::Unreachable(why),
+                Err(NoWay::Never(reply)) => (never(&open, &reply), false),
+                Err(NoWay::Wait(wait)) => {
+                    self.waits(For { site, pool: self.pool(&queued) }, &wait);
+                    return Ended::Wait(wait.until);
+                }
+                Err(NoWay::Full(host, until)) => return Ended::Full { host, until },
+            };
+            let untried = came.iter().filter(|one| one.untried).count();
+            let goes_on = (1..came.len()).contains(&untried);
+            let asked = came.iter().filter(|one| !one.untried && one.settled.is_none());
+            later.extend(asked.map(|one| one.at));
+            let tried = Tried { came, dsn_passed, onward: Vec::new() };
+            match self.settle(queued, (item, tried)).await {
+                Some(_) if goes_on => {}
+                Some(ended) => return joined(ended, later),
+                // What was done is not known to the next try: it may come twice.
+                None => return Ended::Later(item.recipients.clone()),
+            }
+        }
     }
 
     pub(super) async fn whole(&self, queued: &Queued) -> Result<Bytes, account::Error> {
@@ -142,9 +166,12 @@ impl Outbound {
         // Each time round, one more of our addresses has given enough today.
         for _ in 0..CALLS_MAX {
             if !connection.as_ref().is_some_and(|open| open.connection.is_open()) {
+                // Its place at the host is free for this one.
+                *connection = None;
                 *connection = Some(self.connect(whom).await?);
             }
             let Some(open) = connection else { break };
+            self.count_host(open)?;
             if self.count_new(open).await? {
                 return Ok(());
             }
@@ -185,6 +212,19 @@ impl Outbound {
             return Ok(told(host, (open, report), (queued, &tls)));
         }
         Err(NoWay::Later(format!("{site} closes connections")))
+    }
+}
+
+/// How a message's try ended of which some recipients were asked to come again before.
+fn joined(ended: Ended, mut later: BTreeSet<u32>) -> Ended {
+    match ended {
+        ended if later.is_empty() => ended,
+        Ended::Done | Ended::Untried => Ended::Later(later.into_iter().collect()),
+        Ended::Later(others) => {
+            later.extend(others);
+            Ended::Later(later.into_iter().collect())
+        }
+        other => other,
     }
 }
 

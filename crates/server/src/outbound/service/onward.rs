@@ -42,8 +42,11 @@ impl Outbound {
         while let Some(queued) = next.take() {
             let id = queued.id;
             let (tried, left) = self.deliver_some(&queued, open).await;
-            if let Ended::Later(some) = self.settle(queued, (item, tried)).await {
-                waiting.extend(some);
+            match self.settle(queued, (item, tried)).await {
+                Some(Ended::Later(some)) => waiting.extend(some),
+                Some(_) => {}
+                // What was done is not known to the next try, which the mailboxes know again.
+                None => waiting.extend(item.recipients.iter().copied()),
             }
             open = left;
             if !open.is_empty() {

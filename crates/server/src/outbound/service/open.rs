@@ -14,6 +14,7 @@ use super::{
         verify::Verifier,
     },
     Outbound,
+    hosts::Place,
     reported::{Ends, Told},
     warm::{From, New, Wait},
 };
@@ -38,6 +39,8 @@ pub(super) struct Open {
     pub pool: Option<String>,
     /// Each message is counted: it was called from a new address.
     pub new: Option<New>,
+    /// Its place among the host's connections.
+    pub place: Place,
 }
 
 /// What a connection is for.
@@ -54,6 +57,8 @@ pub(super) enum NoWay {
     Never(Reply),
     /// All addresses that it could be called from are new.
     Wait(Wait),
+    /// A host has as much as it may, until then or until there is room.
+    Full(Option<String>, i64),
 }
 
 impl NoWay {
@@ -230,6 +235,8 @@ impl Outbound {
                 }
                 Err(NoWay::Wait(one)) => wait = wait.or(Some(one)),
                 Err(one @ NoWay::Never(_)) => never = Some(one),
+                // It takes mail: those after it are for when it does not (RFC 5321 §5.1).
+                Err(full @ NoWay::Full(..)) => return Err(full),
             }
         }
         // A host that may come back decides nothing.
@@ -360,6 +367,7 @@ impl Outbound {
         addresses: &[SocketAddr],
         security: Security,
     ) -> Result<Open, NoWay> {
+        let place = self.place_at(host)?;
         let (mut why, mut wait) = (None, None);
         let mut none = format!("{host} has no address");
         let ways = security.ways();
@@ -382,7 +390,7 @@ impl Outbound {
                     Ok(connection) => {
                         let (host, pool) = (host.to_owned(), whom.pool.map(str::to_owned));
                         let known_by = security.known_by;
-                        return Ok(Open { host, connection, known_by, pool, new });
+                        return Ok(Open { host, connection, known_by, pool, new, place });
                     }
                     Err(error) if nth < ways.len() && is_of_tls(&error) => {
                         tracing::info!(host, %address, %error, "TLS failed");

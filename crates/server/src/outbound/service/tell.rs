@@ -11,9 +11,26 @@ use std::future::Future;
 use std::pin::Pin;
 
 impl Outbound {
-    /// Writes down what became of recipients, and tells the sender what is to be told.
-    pub(super) async fn settle(&self, mut queued: Queued, (item, tried): (&Item, Tried)) -> Ended {
+    /// Writes down what became of recipients, and tells the sender what is to be told. `None` if it
+    /// could not be written down.
+    pub(super) async fn settle(
+        &self,
+        mut queued: Queued,
+        (item, tried): (&Item, Tried),
+    ) -> Option<Ended> {
         let Tried { came, dsn_passed, onward } = tried;
+        let turn = self.turns.of(item.id).await;
+        if queued.progress.len() > 1 {
+            // Other hosts may have been given it meanwhile.
+            queued = match self.queue.find(item.id).await {
+                Ok(Some(queued)) => queued,
+                Ok(None) => return Some(Ended::Done),
+                Err(error) => {
+                    tracing::error!(queue = %item.id, %error, "cannot be read");
+                    return None;
+                }
+            };
+        }
         let now = Self::now();
         let (mut later, mut changed, mut told) = (Vec::new(), Vec::new(), Vec::new());
         let mut untried = true;
@@ -41,22 +58,22 @@ impl Outbound {
             }
         }
         if let Err(error) = self.write(&queued, (&changed, &told), onward).await {
-            // What was done is not known to the next try: it may come twice.
-            tracing::error!(queue = %queued.id, %error, "progress cannot be written");
-            return Ended::Later(item.recipients.clone());
+            tracing::error!(queue = %item.id, %error, "progress cannot be written");
+            return None;
         }
+        drop(turn);
         if queued.progress.iter().all(|progress| progress.settled.is_some()) {
             self.forget(queued.id);
             self.undated(&queued);
             tracing::info!(queue = %queued.id, "left the queue");
         }
-        if later.is_empty() {
+        Some(if later.is_empty() {
             Ended::Done
         } else if untried {
             Ended::Untried
         } else {
             Ended::Later(later.into())
-        }
+        })
     }
 
     async fn write(
@@ -133,6 +150,7 @@ impl Outbound {
     }
 
     async fn pass(&self, id: QueueId) -> Result<(), account::Error> {
+        let _turn = self.turns.of(id).await;
         let Some(mut queued) = self.queue.find(id).await? else { return Ok(()) };
         let now = Self::now();
         if self.is_paused(&queued.envelope) {
