@@ -3,11 +3,20 @@
 //! Exit codes: 0 done, 1 something of ours failed (store, disk, network), 2 the command was not
 //! understood, 3 refused (no such account, already there …), 4 `check` found faults.
 
+// The standard library's panic when nobody reads any more, as in `palomar queue list | head`.
+macro_rules! print {
+    ($($words:tt)*) => { $crate::cli::output::say(format_args!($($words)*)) };
+}
+macro_rules! println {
+    ($($words:tt)*) => { print!("{}\n", format_args!($($words)*)) };
+}
+
 mod args;
 mod check;
 mod export;
 mod import;
 mod junk;
+mod output;
 mod print;
 mod reindex;
 mod reports;
