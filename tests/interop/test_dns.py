@@ -119,6 +119,12 @@ def test_names_in_other_scripts_and_aliases(net):
     arrived(bob)
 
 
+def test_an_address_instead_of_a_domain(net):
+    """RFC 5321 §4.1.3: nobody is asked; the host there has no such domain, and says so."""
+    net.send("bob@[127.0.0.1]")
+    net.report(b"Remote-MTA: dns; 127.0.0.1", b"Diagnostic-Code: smtp; 550", b"Final-Recipient: rfc822; bob@[127.0.0.1]")
+
+
 @pytest.mark.parametrize("domain, wanted", [
     ("none.test", [b"Status: 5.1.2", b"There is no domain none.test"]),
     ("null.test", [b"Status: 5.1.10", b"null.test takes no mail"]),

@@ -174,7 +174,10 @@ impl Dns {
         };
         let probed = self.probed.get_or_try_init(|| async {
             let plain = self.plain.lookup(Name::root(), RecordType::SOA).await;
-            plain.map_err(|error| Fault::Temporary(error.to_string()))?;
+            if let Err(Fault::Temporary(why)) = plain.map_err(|error| fault(&error)) {
+                return Err(Fault::Temporary(format!("the name servers fail: {why}")));
+            }
+            // Those that answer without the root's records give no proofs either.
             let proven = proving.lookup(Name::root(), RecordType::SOA).await;
             if proven.is_ok_and(|found| secure(found.answers(), RecordType::SOA)) {
                 self.proves.store(true, Ordering::Relaxed);

@@ -157,7 +157,7 @@ impl Outbound {
         let backoff = Backoff {
             first_seconds: settings.retry_seconds_min.max(1),
             max_seconds: settings.retry_seconds_max.max(1),
-            seed: u64::from(std::process::id()),
+            seed: seed(),
         };
         let of_host = HostLimits {
             connections_max: settings.host_connections_max.max(1) as usize,
@@ -493,6 +493,14 @@ impl Outbound {
 fn needs_no_tls(content: &[u8]) -> bool {
     let found = mail::header::fields(content).find(|field| field.is("TLS-Required"));
     found.is_some_and(|field| field.unfolded().trim_ascii().eq_ignore_ascii_case(b"no"))
+}
+
+/// Another one for each server: numbers of processes are the same in all containers.
+fn seed() -> u64 {
+    let mut octets = [0; 8];
+    // Without random numbers servers only wait alike.
+    let _ = aws_lc_rs::rand::fill(&mut octets);
+    u64::from_le_bytes(octets)
 }
 
 /// The Message-ID, under which others know a message; empty where there is none.
