@@ -103,6 +103,8 @@ class Wire:
                     wire.carry(self.request)
 
         socketserver.ThreadingTCPServer.allow_reuse_address = True
+        # A server's many connections come at once: who finds no room waits for minutes.
+        socketserver.ThreadingTCPServer.request_queue_size = 128
         self.server = socketserver.ThreadingTCPServer(address, Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

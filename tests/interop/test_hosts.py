@@ -38,6 +38,7 @@ class Counted:
                     with lock:
                         counted.now -= 1
 
+        socketserver.ThreadingTCPServer.request_queue_size = 128
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
