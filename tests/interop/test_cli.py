@@ -2,8 +2,10 @@
 
 import os
 import subprocess
+from pathlib import Path
 
-from conftest import binary
+import pytest
+from conftest import binary, served
 
 
 def test_who_reads_no_more_ends_a_command_quietly():
@@ -18,3 +20,11 @@ def test_a_full_disk_is_told():
     with open("/dev/full", "wb") as full:
         done = subprocess.run([binary(), "config", "--docs"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1 and done.stderr.startswith("palomar: standard output: No space left")
+
+
+@pytest.mark.parametrize("wanted", ["true", "false"])
+def test_huge_pages_are_a_matter_of_choice(wanted):
+    for server in served(f"huge_pages = {wanted}\n"):
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        (told,) = [line for line in status.splitlines() if line.startswith("THP_enabled:")]
+        assert told.split()[1] == {"true": "1", "false": "0"}[wanted]

@@ -53,6 +53,8 @@ pub struct Config {
     pub user: Option<String>,
     /// Where Prometheus asks.
     pub metrics: Option<SocketAddr>,
+    /// Whether memory may come in huge pages.
+    pub huge_pages: bool,
     /// Log filter.
     pub log: String,
     /// Log format.

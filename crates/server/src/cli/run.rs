@@ -25,6 +25,7 @@ const CONNECTIONS_LEAST: u64 = 64;
 pub fn serve(place: &Place) -> Result<(), Stop> {
     let mut config = place.config()?;
     logs::start(&config.log, config.log_format)?;
+    choose_pages(&config);
     leave_descriptors(&mut config);
     // Read while root may read any key; a later reload needs keys that `user` can read.
     let certificates = match config.tls.as_slice() {
@@ -63,6 +64,7 @@ pub fn dev(place: &Place, port_offset: u16, json: bool) -> Result<(), Stop> {
     let mut config = dev::config(place.config()?, data, &ports);
     let filter = std::env::var("PALOMAR_LOG").unwrap_or_else(|_| config.log.clone());
     logs::start(&filter, config.log_format)?;
+    choose_pages(&config);
     let ca = dev::certificates(data)?;
     let certificates = Certificates::load(config.tls.clone()).map_err(|error| error.to_string())?;
     let (bound, sockets) = bind(&config)?;
@@ -113,6 +115,15 @@ fn plain(address: SocketAddr, what: &str) -> Result<TcpListener, Stop> {
     let socket =
         TcpListener::bind(address).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
     Ok(socket.map_err(|error| format!("cannot listen on {address} ({what}): {error}"))?)
+}
+
+/// Before much memory is in use.
+fn choose_pages(config: &Config) {
+    if !config.huge_pages
+        && let Err(error) = rustix::thread::disable_transparent_huge_pages(true)
+    {
+        tracing::warn!(%error, "huge pages cannot be switched off");
+    }
 }
 
 /// Connections never take the file descriptors that the store needs.

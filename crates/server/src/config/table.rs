@@ -64,6 +64,14 @@ const GENERAL: &[Setting] = &[
         user
     ),
     row!(
+        "huge_pages",
+        "true or false",
+        "true",
+        "Whether memory may come in huge pages (Linux). `false` takes some 10 to 30 MB less, and \
+         about a tenth more CPU under load: for small machines.",
+        huge_pages
+    ),
+    row!(
         "log",
         "filter",
         "\"info\"",
