@@ -14,7 +14,7 @@ use rustls::{
     },
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
-use std::{fmt, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 /// How a certificate is judged.
 #[derive(Clone, Debug)]
@@ -79,8 +79,29 @@ impl Verifier {
         self.authenticated
     }
 
-    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// A client for HTTPS with one host at these addresses, within so much time: no proxy of the
+    /// environment, and nowhere else when it is told to go there.
+    ///
+    /// # Errors
+    /// Text of what is wrong.
+    pub fn https(
+        &self,
+        (host, addresses): (&str, &[SocketAddr]),
+        within: Duration,
+    ) -> Result<reqwest::Client, String> {
+        reqwest::Client::builder()
+            .tls_backend_preconfigured((*self.config).clone())
+            .https_only(true)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(within)
+            .resolve_to_addrs(host, addresses)
+            .build()
+            .map_err(|error| error.to_string())
     }
 }
 

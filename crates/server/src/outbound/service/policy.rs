@@ -31,7 +31,7 @@ const RETRY_SECONDS: i64 = 300;
 /// Domains of which failures are remembered.
 const FAILURES_MAX: usize = 10_000;
 /// For the whole of a fetch (§3.3: "a timeout of one minute").
-const FETCH_SECONDS: u64 = 60;
+const FETCH_WITHIN: Duration = Duration::from_secs(60);
 const HTTPS_PORT: u16 = 443;
 const DAY_SECONDS: i64 = 86_400;
 
@@ -196,17 +196,8 @@ impl Outbound {
         let place = dns.host_addresses(&host).await.map_err(|why| format!("{host}: {why:?}"))?;
         let addresses: Vec<SocketAddr> =
             place.addresses.iter().map(|address| SocketAddr::new(*address, HTTPS_PORT)).collect();
-        let config = self.pkix().await?.config();
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured((*config).clone())
-            .https_only(true)
-            .no_proxy()
-            // "HTTP 3xx redirects MUST NOT be followed".
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(FETCH_SECONDS))
-            .resolve_to_addrs(&host, &addresses)
-            .build()
-            .map_err(|error| error.to_string())?;
+        // "HTTP 3xx redirects MUST NOT be followed": this client follows none.
+        let client = self.pkix().await?.https((&host, &addresses), FETCH_WITHIN)?;
         let url = format!("https://{host}/.well-known/mta-sts.txt");
         let told = |error: reqwest::Error| Unfetched::of(&error);
         let mut response = client.get(url).send().await.map_err(told)?;

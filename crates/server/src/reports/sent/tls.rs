@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 /// For the whole of a post.
-const POST_SECONDS: u64 = 60;
+const POST_WITHIN: Duration = Duration::from_secs(60);
 /// After so many tries a report that could not be posted goes by mail alone.
 const POST_TRIES_MAX: u32 = 3;
 /// RFC 8460 §6.4, §6.5
@@ -152,16 +152,8 @@ async fn post(
         return Err(format!("{host} has no address that is posted to"));
     }
     // A report of trouble with certificates has to arrive in spite of it.
-    let config = Verifier::any().map_err(|error| error.to_string())?.config();
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured((*config).clone())
-        .https_only(true)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(POST_SECONDS))
-        .resolve_to_addrs(host, &addresses)
-        .build()
-        .map_err(|error| error.to_string())?;
+    let verifier = Verifier::any().map_err(|error| error.to_string())?;
+    let client = verifier.https((host, &addresses), POST_WITHIN)?;
     let request = client.post(url.clone()).header(reqwest::header::CONTENT_TYPE, GZIP);
     let answer = request.body(content).send().await.map_err(|error| format!("{error:?}"))?;
     // "A reporting entity SHOULD expect a 'successful' response from the accepting HTTPS server".
