@@ -67,8 +67,8 @@ const GENERAL: &[Setting] = &[
         "huge_pages",
         "true or false",
         "true",
-        "Whether memory may come in huge pages (Linux). `false` takes some 10 to 30 MB less, and \
-         about a tenth more CPU under load: for small machines.",
+        "Whether memory may come in huge pages (Linux). `false` takes some 10 to 40 MB less, and \
+         some CPU more under load: for small machines.",
         huge_pages
     ),
     row!(
