@@ -3,6 +3,8 @@
 import json
 import secrets
 import smtplib
+import socketserver
+import threading
 import time
 
 import pytest
@@ -235,3 +237,52 @@ def test_tls_that_is_required_is_not_just_any(two):
     assert code == 250 and "requiretls" in features
     body = text(arrived(ana), 1)
     assert b"Action: failed" in body and b"Status: 5.7" in body
+
+
+class Stalling(socketserver.StreamRequestHandler):
+    """A server that takes a message's content and then thinks, until it is let go."""
+
+    def handle(self):
+        self.wfile.write(b"220 slow.test ESMTP\r\n")
+        content = False
+        for line in self.rfile:
+            if content and line != b".\r\n":
+                continue
+            if content:
+                content = False
+                self.server.full.set()
+                self.server.answers.wait(60)
+                self.wfile.write(b"451 4.3.0 not now\r\n")
+            elif line.upper().startswith(b"DATA"):
+                content = True
+                self.wfile.write(b"354 go\r\n")
+            elif line.upper().startswith(b"QUIT"):
+                self.wfile.write(b"221 bye\r\n")
+                return
+            else:
+                self.wfile.write(b"250 slow.test\r\n")
+
+
+def test_what_is_dropped_on_its_way_is_gone():
+    """The host asks to come again with a message that somebody took out meanwhile."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Stalling) as host:
+        host.full, host.answers = threading.Event(), threading.Event()
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        settings = f'log = "server=info"\n[outbound]\nsmart_host = "127.0.0.1:{host.server_address[1]}"\nretry_seconds_min = 1\nretry_seconds_max = 1\n'
+        for server in served(settings):
+            two = Two.__new__(Two)
+            two.sender, two.ana = server, server.new_account("ana")
+            two.send("bob@other.test")
+            assert host.full.wait(60)
+            (message,) = two.queue()["messages"]
+            server.cli("queue", "drop", message["id"])
+            assert not two.queue()["messages"]
+            host.answers.set()
+            until(lambda: "verdict=Temporary" in server.log.read_text())
+            until(lambda: not two.queue()["sites"])
+            server.stop()
+            server.cli("check")
+            server.start()
+            assert not two.queue()["messages"]
+            assert "ERROR" not in server.log.read_text()
+        host.shutdown()
