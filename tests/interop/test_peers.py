@@ -51,6 +51,7 @@ class Peers:
 
     def __init__(self, postfix, palomar):
         self.postfix, self.palomar = postfix, palomar
+        postfix.beside = palomar
         self.ana = palomar.new_account("ana")
         self.boxes = 0
 
@@ -107,7 +108,7 @@ def until(done, postfix, seconds=60):
     """For what two servers do in their own time; asked for, with both logs when it never comes."""
     end = time.monotonic() + seconds
     while not done():
-        assert time.monotonic() < end, postfix.log()[-4000:]
+        assert time.monotonic() < end, f"{postfix.log()[-4000:]}\n{postfix.beside.log.read_text()[-6000:]}"
         time.sleep(0.02)
 
 

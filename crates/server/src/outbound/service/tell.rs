@@ -20,9 +20,8 @@ impl Outbound {
     ) -> Option<Ended> {
         let Tried { came, dsn_passed, onward } = tried;
         let turn = self.turns.of(item.id).await;
-        let stays = came.iter().any(|one| one.settled.is_none());
-        if queued.progress.len() > 1 || stays {
-            // Other hosts may have been given it meanwhile, or somebody dropped it.
+        if queued.progress.len() > 1 {
+            // Other hosts may have been given it meanwhile.
             queued = match self.queue.find(item.id).await {
                 Ok(Some(queued)) => queued,
                 Ok(None) => return Some(Ended::Done),
