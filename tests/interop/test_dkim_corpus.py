@@ -13,7 +13,7 @@ import nacl.signing
 import pytest
 from conftest import served
 from dns_zone import Zone
-from test_dkim import Signing, judged
+from test_dkim import judged, signing  # noqa: F401 (a fixture)
 from test_queue import arrived, until
 from test_smtp_corpus import to_send
 from test_three_peers import own, suits
@@ -141,22 +141,6 @@ def test_their_signatures_are_judged_as_they_judge_them(palomar_with_keys, keys,
             assert told[:1] == [right], (sample(corpus)[number], found[number])
     assert sum(right is True for right in expected.values()) > 2 * sum(right is False for right in expected.values()) > 0
     assert football > 0
-
-
-@pytest.fixture
-def signing(tmp_path):
-    zone = Zone(tmp_path / "zone")
-    receiving = served()
-    receiver = next(receiving)
-    settings = f'log = "server=info"\n[outbound]\nsmart_host = "127.0.0.1:{receiver.ports["smtp"]}"\nretry_seconds_min = 1\n'
-    sending = served(settings + zone.settings)
-    try:
-        yield Signing(next(sending), receiver, zone)
-    finally:
-        for generator in (sending, receiving):
-            for _ in generator:
-                pass
-        zone.stop()
 
 
 def test_our_signatures_verify(signing, corpus):

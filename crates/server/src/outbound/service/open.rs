@@ -85,13 +85,6 @@ struct Site<'a> {
     told: Option<Arc<str>>,
 }
 
-/// Whether it counts.
-enum Asked<'a> {
-    /// The mail does not care.
-    Nothing,
-    Of(Site<'a>),
-}
-
 /// What is asked of a host.
 struct Security {
     /// In the TLS handshake.
@@ -197,7 +190,7 @@ impl Outbound {
         let random = |name: &str| delivery::queue::backoff::spread(name, seed);
         let found = dns.mail_hosts(domain, (&self.host_name, random)).await;
         let found = found.map_err(|why| NoWay::of(domain, why))?;
-        let asked = if relaxed { Asked::Nothing } else { self.asked(dns, domain).await? };
+        let asked = if relaxed { None } else { Some(self.asked(dns, domain).await?) };
         let (mut why, mut never, mut wait) = (String::new(), None, None);
         for host in found.hosts {
             let place = match dns.host_addresses(&host).await {
@@ -212,10 +205,8 @@ impl Outbound {
                 }
             };
             let security = match &asked {
-                Asked::Nothing => Security::opportunistic(&host),
-                Asked::Of(domain) => {
-                    self.security(dns, (domain, &host), (&place, found.secure)).await
-                }
+                None => Security::opportunistic(&host),
+                Some(site) => self.security(dns, (site, &host), (&place, found.secure)).await,
             };
             let port = self.port();
             let addresses: Vec<SocketAddr> =
@@ -248,14 +239,14 @@ impl Outbound {
     }
 
     /// What a domain says of TLS, and whether it wants to be told how that went.
-    async fn asked<'a>(&self, dns: &Dns, name: &'a str) -> Result<Asked<'a>, NoWay> {
+    async fn asked<'a>(&self, dns: &Dns, name: &'a str) -> Result<Site<'a>, NoWay> {
         let (policy, told) = tokio::join!(self.policy(dns, name), self.told_domain(dns, name));
         let (policy, unfetched) = policy.map_err(NoWay::Later)?;
         if let (Some(domain), Some(failure)) = (&told, &unfetched) {
             self.count_unfetched(domain, failure);
         }
         let policy = policy.filter(|policy| policy.mode != Mode::None);
-        Ok(Asked::Of(Site { name, policy, told }))
+        Ok(Site { name, policy, told })
     }
 
     /// What is asked of a host: by DANE, if it says anything, or else by MTA-STS, or else nothing.

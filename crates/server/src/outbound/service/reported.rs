@@ -114,8 +114,7 @@ impl Outbound {
     pub(super) fn count_unfetched(&self, domain: &Arc<str>, failure: &Unfetched) {
         let told = Told { kind: PolicyKind::Sts, ..Told::none(domain) };
         let host = format!("mta-sts.{domain}");
-        let failed = Failed { host: None, ..Failed::new(failure.result, "", &host) };
-        self.count(&told, Some(failed));
+        self.count(&told, Some(Failed::new(failure.result, "", &host)));
     }
 
     fn count(&self, told: &Told, failed: Option<Failed>) {
